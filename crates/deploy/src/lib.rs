@@ -1,0 +1,31 @@
+//! Deploys Redis Cluster and Valkey Cluster: the spec file, the hosts, and the loop observe → plan → execute → verify.
+//!
+//! Data flows one way. A [`ClusterSpec`] is read from YAML; a host ([`local`]) provides its nodes and gives an
+//! inventory of [`Member`](slotwright_topology::Member)s; a [`Fleet`] asks them all; `slotwright-topology` makes a view
+//! and a plan; [`converge`] executes plans until nothing is left to do. [`LocalDeployment`] puts it together.
+//!
+//! There is no state file: the cluster is the state, and a run that was killed at any instant is resumed by running it
+//! again. The one thing written down is the identity ([`Stamp`]) beside each node's data.
+//!
+//! Everything that changes something goes through [`Effects`], so that a test can stand between any two effects.
+
+mod converge;
+mod effects;
+mod error;
+mod execute;
+mod fleet;
+pub mod local;
+mod progress;
+mod seed;
+mod spec;
+mod stamp;
+
+pub use converge::{ConvergeOptions, Convergence, PhaseTime, converge};
+pub use effects::{Effect, Effects, Witness};
+pub use error::{Class, Error, PortHolder};
+pub use fleet::{Fleet, OBSERVED_SETTINGS};
+pub use local::{LocalDeployment, UpOptions};
+pub use progress::{Event, Reporter, Silent};
+pub use seed::discover;
+pub use spec::{ClusterSpec, LocalSpec, PasswordSource, PortList, SettingValue, SpecError};
+pub use stamp::{DeploymentId, Stamp};

@@ -1,0 +1,366 @@
+//! A deployment of processes of this machine: start what is stopped, converge, show, stop.
+//!
+//! This module owns the order of things; what each thing is stands in the modules below.
+
+mod engine;
+mod guard;
+mod lock;
+mod node;
+mod preflight;
+mod process;
+mod start;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use slotwright_client::Credentials;
+use slotwright_cluster::{
+    Settings,
+    settings::{Setting, canonical},
+};
+use slotwright_topology::{ClusterStatus, ClusterView, Desired, Member, Plan};
+
+use self::{lock::Lock, node::LocalNode, preflight::Survey};
+use crate::{
+    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, Reporter, Stamp,
+    converge, stamp::Ownership,
+};
+
+/// How long a server may take to end after it was asked to: it may have to write its data first.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long until a server is asked to end again. One that is writing its first append-only log, as a replica does after
+/// its first copy, says no and forgets that it was asked (`prepareForShutdown` in the servers' source).
+const STOP_REMINDER: Duration = Duration::from_secs(1);
+
+/// What `up` may do beyond the ordinary.
+#[derive(Debug, Clone, Default)]
+pub struct UpOptions {
+    /// Nodes whose folders are taken over although they carry another stamp, or none.
+    pub adopt: Vec<String>,
+    /// How long to wait for what.
+    pub converge: ConvergeOptions,
+}
+
+/// What [`LocalDeployment::up`] did.
+#[derive(Debug)]
+pub struct Up {
+    /// Servers that were started.
+    pub started: usize,
+    /// What the loop did.
+    pub convergence: Convergence,
+}
+
+impl Up {
+    /// True when everything was as wanted already.
+    pub fn unchanged(&self) -> bool {
+        self.started == 0 && self.convergence.changes == 0
+    }
+}
+
+/// What [`LocalDeployment::plan`] found: what `up` would do.
+#[derive(Debug)]
+pub enum Outlook {
+    /// These servers would be started first; only then can the rest be known.
+    Start {
+        /// The nodes.
+        nodes: Vec<String>,
+        /// No node has data yet: the cluster would be created.
+        creation: bool,
+    },
+    /// All servers run; this is what would be done.
+    Plan(Plan),
+}
+
+/// A deployment of processes of this machine.
+pub struct LocalDeployment {
+    spec: ClusterSpec,
+    nodes: Vec<LocalNode>,
+    settings: Settings,
+    password: Option<SecretString>,
+    effects: Effects,
+}
+
+impl LocalDeployment {
+    /// The deployment `spec` describes; reads the password, changes nothing.
+    ///
+    /// # Errors
+    /// When the password cannot be had, or a setting cannot be used.
+    pub fn new(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
+        let password = spec.password()?;
+        let settings = spec.node_settings()?;
+        Ok(Self { nodes: LocalNode::all(&spec), spec, settings, password, effects })
+    }
+
+    /// The nodes as the planner knows them.
+    pub fn members(&self) -> Vec<Member> {
+        self.nodes.iter().map(LocalNode::member).collect()
+    }
+
+    /// What is wanted of the cluster.
+    pub fn desired(&self) -> Desired {
+        let running = |name: &str, value: &str| canonical(name, value).unwrap_or_else(|_| value.to_owned());
+        let settings = self.settings.iter().map(|(name, value)| (name.to_owned(), running(name, &value)));
+        Desired {
+            shards: self.spec.shards,
+            replicas: self.spec.replicas_per_shard,
+            settings: settings.filter(|(name, _)| Setting::find(name).is_some()).collect(),
+        }
+    }
+
+    /// Connections to all nodes.
+    pub fn fleet(&self) -> Fleet {
+        let credentials = self.password.clone().map(Credentials::password);
+        let settings = self.desired().settings.into_keys();
+        Fleet::new(self.members(), self.effects.clone(), credentials, settings)
+    }
+
+    /// Starts what is stopped and brings the cluster to the wanted state. Can be stopped at any instant and run again.
+    ///
+    /// # Errors
+    /// Errors of [`Class`](crate::Class) `Input`, `Refused` and `Busy` come before anything was changed, but for
+    /// refusals that can be known only once the nodes run.
+    pub async fn up(&self, options: &UpOptions, reporter: &dyn Reporter) -> Result<Up, Error> {
+        let engine = self.spec.engine();
+        // First without the lock, as taking it makes a file; then under it, as the world may have moved.
+        let survey = self.survey(&options.adopt)?;
+        self.check_nodes(&survey).await?;
+        if survey.running.iter().any(Option::is_none) {
+            engine::probe(&engine::find(&engine)?).await?;
+        } else {
+            // With all servers up, what cannot be done is known before a file is touched.
+            let fleet = self.fleet();
+            start::await_loaded(&fleet, &self.nodes).await?;
+            slotwright_topology::plan(&fleet.observe().await, &self.desired())?;
+        }
+        let data = self.spec.data_directory();
+        self.effects.make_folder(&data).map_err(|source| unwritable(&data, source))?;
+        let _lock = Lock::take(&data)?;
+        let survey = self.survey(&options.adopt)?;
+        self.stamp(&survey, reporter)?;
+        self.write_configs(&survey)?;
+
+        let stopped: Vec<usize> = survey
+            .running
+            .iter()
+            .enumerate()
+            .filter(|(_, found)| found.is_none())
+            .map(|(index, _)| index)
+            .collect();
+        let fleet = self.fleet();
+        if !stopped.is_empty() {
+            guard::await_safe_start(&self.nodes, &stopped, &self.settings, &fleet, reporter).await?;
+            reporter.report(Event::Starting { nodes: stopped.len() });
+            let program = engine::find(&engine)?;
+            start::start(&self.effects, &program, &self.nodes, &stopped, reporter).await?;
+        }
+        start::await_loaded(&fleet, &self.nodes).await?;
+        let convergence = converge(&fleet, &self.desired(), reporter, &options.converge).await?;
+        // Values that only a restart changes are in the files; those that hold now are what they said.
+        Ok(Up { started: stopped.len(), convergence })
+    }
+
+    /// What [`Self::up`] would do; changes nothing.
+    ///
+    /// # Errors
+    /// As [`Self::up`], as far as it can be known.
+    pub async fn plan(&self, options: &UpOptions) -> Result<Outlook, Error> {
+        let survey = self.survey(&options.adopt)?;
+        self.check_nodes(&survey).await?;
+        let stopped: Vec<String> = self
+            .nodes
+            .iter()
+            .zip(&survey.running)
+            .filter(|(_, running)| running.is_none())
+            .map(|(node, _)| node.name.clone())
+            .collect();
+        if !stopped.is_empty() {
+            engine::probe(&engine::find(&self.spec.engine())?).await?;
+            let creation = self.nodes.iter().all(|node| node.nodes_conf().is_none());
+            return Ok(Outlook::Start { nodes: stopped, creation });
+        }
+        let view = self.fleet().observe().await;
+        Ok(Outlook::Plan(slotwright_topology::plan(&view, &self.desired())?))
+    }
+
+    /// Looks at all nodes; changes nothing and takes no lock.
+    ///
+    /// # Errors
+    /// When a node refuses the password.
+    pub async fn view(&self) -> Result<ClusterView, Error> {
+        let fleet = self.fleet();
+        let view = fleet.observe().await;
+        for (index, node) in view.nodes().iter().enumerate() {
+            if node.answer().is_none() {
+                self.refuse_bad_password(&fleet, index).await?;
+            }
+        }
+        Ok(view)
+    }
+
+    /// The status of the deployment, deviations from its spec included.
+    ///
+    /// # Errors
+    /// As [`Self::view`].
+    pub async fn status(&self) -> Result<ClusterStatus, Error> {
+        Ok(ClusterStatus::new(self.spec.name.clone(), &self.view().await?, Some(&self.desired())))
+    }
+
+    /// Asks all servers of the deployment to end, and waits until they have. With `delete_data` their folders are
+    /// removed afterwards. Returns how many were stopped.
+    ///
+    /// # Errors
+    /// When a folder is not this deployment's, or a server does not end in time; data is then kept.
+    pub async fn down(&self, delete_data: bool, reporter: &dyn Reporter) -> Result<usize, Error> {
+        let data = self.spec.data_directory();
+        if !data.is_dir() {
+            return Ok(0);
+        }
+        preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
+        let lock = Lock::take(&data)?;
+        preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
+        let stopped = self.stop_servers(reporter).await?;
+        if delete_data {
+            self.delete_data(&data, lock)?;
+        }
+        Ok(stopped)
+    }
+
+    async fn stop_servers(&self, reporter: &dyn Reporter) -> Result<usize, Error> {
+        let folders: Vec<PathBuf> = self.nodes.iter().map(|node| node.folder.clone()).collect();
+        let found = process::servers_in(&folders, &self.spec.engine());
+        let mut stopping = Vec::new();
+        for (node, processes) in self.nodes.iter().zip(&found) {
+            for process in processes {
+                reporter.report(Event::Stopping { node: &node.name });
+                self.ask_to_end(node, process.pid)?;
+                stopping.push((node, process.pid));
+            }
+        }
+        let give_up = Instant::now() + STOP_PATIENCE;
+        for (node, pid) in &stopping {
+            while !process::await_end(*pid, STOP_REMINDER).await {
+                if Instant::now() > give_up {
+                    let seconds = STOP_PATIENCE.as_secs();
+                    return Err(Error::Stop { node: node.name.clone(), pid: *pid, seconds, log: node.log() });
+                }
+                self.ask_to_end(node, *pid)?;
+            }
+        }
+        Ok(stopping.len())
+    }
+
+    fn ask_to_end(&self, node: &LocalNode, pid: u32) -> Result<(), Error> {
+        self.effects.stop_server(&node.folder, || process::ask_to_end(pid, &node.folder)).map_err(|source| {
+            Error::Folder {
+                action: "stop the server of",
+                path: node.folder.clone(),
+                remedy: "run it as the user who started the servers",
+                source,
+            }
+        })
+    }
+
+    fn delete_data(&self, data: &Path, lock: Lock) -> Result<(), Error> {
+        let remove = |path: &Path| self.effects.remove(path).map_err(|source| unwritable(path, source));
+        for node in &self.nodes {
+            // The stamp goes last: what is left after a kill still says whose it is.
+            for entry in fs::read_dir(&node.folder).into_iter().flatten().flatten() {
+                if entry.path() != node.stamp() {
+                    remove(&entry.path())?;
+                }
+            }
+            remove(&node.stamp())?;
+            remove(&node.folder)?;
+        }
+        remove(&Lock::path(data))?;
+        drop(lock);
+        // Something else in it is not ours to remove.
+        let _ = fs::remove_dir(data);
+        Ok(())
+    }
+
+    fn survey(&self, adopt: &[String]) -> Result<Survey, Error> {
+        let data = self.spec.data_directory();
+        preflight::survey(&self.spec.name, &data, &self.nodes, &self.spec.engine(), adopt)
+    }
+
+    /// Nodes that run must let us in.
+    async fn check_nodes(&self, survey: &Survey) -> Result<(), Error> {
+        let fleet = self.fleet();
+        let running = || survey.running.iter().enumerate().filter(|(_, running)| running.is_some());
+        for (index, _) in running() {
+            self.refuse_bad_password(&fleet, index).await?;
+        }
+        if self.password.is_none() {
+            return Ok(());
+        }
+        // A server without a password lets any in; replicas with one could not copy it.
+        let stranger = Fleet::new(self.members(), self.effects.clone(), None, []);
+        for (index, _) in running() {
+            if let (Ok(_), Some(node)) = (stranger.question(index).await, self.nodes.get(index)) {
+                return Err(Error::NoPassword { node: node.name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    async fn refuse_bad_password(&self, fleet: &Fleet, index: usize) -> Result<(), Error> {
+        match fleet.question(index).await {
+            Err(error) if error.is_bad_login() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn stamp(&self, survey: &Survey, reporter: &dyn Reporter) -> Result<(), Error> {
+        let id = match survey.identity.id {
+            Some(id) => id,
+            None => {
+                reporter.report(Event::Founded { name: &self.spec.name });
+                DeploymentId::random().map_err(|source| unwritable(&self.spec.data_directory(), source))?
+            }
+        };
+        for node in survey.identity.to_stamp.iter().filter_map(|index| self.nodes.get(*index)) {
+            self.effects.make_folder(&node.folder).map_err(|source| unwritable(&node.folder, source))?;
+            let stamp = Stamp { deployment: id, name: self.spec.name.clone(), node: node.name.clone() };
+            self.write(&node.stamp(), &stamp.to_text())?;
+        }
+        Ok(())
+    }
+
+    /// Every node gets the configuration it shall start with the next time, whether it runs or not.
+    fn write_configs(&self, _: &Survey) -> Result<(), Error> {
+        for node in &self.nodes {
+            let text = node
+                .render_config(&self.settings, self.password.as_ref())
+                .map_err(|error| Error::Spec(crate::SpecError::from_setting(&error)))?;
+            let path = node.config();
+            if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+                self.write(&path, &text)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), Error> {
+        self.effects.write_file(path, text).map_err(|source| unwritable(path, source))
+    }
+
+    /// True when nothing of this deployment exists yet.
+    pub fn is_new(&self) -> bool {
+        self.nodes.iter().all(|node| matches!(node.ownership(), Ok(Ownership::Empty)))
+    }
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> Error {
+    Error::Folder {
+        action: "write",
+        path: path.to_path_buf(),
+        remedy: "give this user the right to it, make room, or name another data-directory",
+        source,
+    }
+}

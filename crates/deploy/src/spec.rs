@@ -1,0 +1,556 @@
+//! The spec file: what a user wants, as YAML, with a published JSON Schema.
+//!
+//! Reading and judging the text happens here; what the host of the nodes makes of it is the business of `local`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+use slotwright_cluster::{
+    BUS_PORT_OFFSET, Settings,
+    settings::{self, SettingError},
+};
+
+/// What a spec file asks for: one cluster.
+///
+/// ```
+/// use slotwright_deploy::ClusterSpec;
+/// let error = ClusterSpec::parse("name: demo\nshrads: 3\n").unwrap_err().to_string();
+/// assert!(error.contains("line 2") && error.contains("did you mean `shards`?"), "{error}");
+/// ```
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "Slotwright cluster spec")]
+pub struct ClusterSpec {
+    /// Name of the deployment: letters, digits and dashes, starting with a letter.
+    pub name: String,
+    /// Number of shards (primaries). Three or more, if the cluster shall survive the loss of one.
+    pub shards: usize,
+    /// Replicas of each shard's primary.
+    pub replicas_per_shard: usize,
+    /// Directives of redis.conf for every node, for instance `maxmemory: 256mb`. What the deployment itself decides
+    /// (ports, folders, passwords) cannot be set here.
+    #[serde(default)]
+    pub settings: BTreeMap<String, SettingValue>,
+    /// Where the password of the default user comes from; without it the nodes have none.
+    #[serde(default)]
+    pub password: Option<PasswordSource>,
+    /// The nodes are processes of this machine.
+    pub local: LocalSpec,
+    /// The folder relative paths start from: that of the spec file.
+    #[serde(skip)]
+    base: PathBuf,
+}
+
+/// Where local processes listen and keep their data.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LocalSpec {
+    /// The server to run: a name to be found in PATH, or a path.
+    #[serde(default = "default_engine")]
+    pub engine: String,
+    /// The address the nodes listen on.
+    #[serde(default = "default_host")]
+    #[schemars(with = "String")]
+    pub host: IpAddr,
+    /// Client ports: the first of a run (`7000`), a range (`7000-7005`), or a list. Each node also listens on its port
+    /// plus 10000, the cluster bus.
+    pub ports: PortList,
+    /// The folder that holds one folder for each node.
+    pub data_directory: PathBuf,
+}
+
+fn default_engine() -> String {
+    "redis-server".to_owned()
+}
+
+fn default_host() -> IpAddr {
+    Ipv4Addr::LOCALHOST.into()
+}
+
+/// The value of a directive; a list stands for a directive that is given several times.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SettingValue {
+    /// `yes` and `no`.
+    Switch(bool),
+    /// A number.
+    Number(i64),
+    /// Anything else.
+    Text(String),
+    /// Several lines of one directive (`save`, `client-output-buffer-limit`).
+    Lines(Vec<SettingValue>),
+}
+
+impl SettingValue {
+    fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Switch(on) => vec![if *on { "yes" } else { "no" }.to_owned()],
+            Self::Number(number) => vec![number.to_string()],
+            Self::Text(text) => vec![text.clone()],
+            Self::Lines(items) => items.iter().flat_map(Self::lines).collect(),
+        }
+    }
+}
+
+/// Where the password comes from; it never stands in the spec itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// `env: NAME`: an environment variable of the deployer.
+    Env(String),
+    /// `file: PATH`: the first line of a file.
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for PasswordSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        struct Source {
+            env: Option<String>,
+            file: Option<PathBuf>,
+        }
+        // A password written in place of its source must not be repeated in an error.
+        let source = Source::deserialize(deserializer).map_err(|_| {
+            serde::de::Error::custom(
+                "expected `env: NAME` or `file: PATH`; a password itself does not belong in the spec",
+            )
+        })?;
+        match source {
+            Source { env: Some(name), file: None } => Ok(Self::Env(name)),
+            Source { env: None, file: Some(path) } => Ok(Self::File(path)),
+            _ => Err(serde::de::Error::custom("expected one of `env: NAME` and `file: PATH`")),
+        }
+    }
+}
+
+impl JsonSchema for PasswordSource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PasswordSource".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Where the password comes from; it never stands in the spec itself.",
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+            "properties": {
+                "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
+                "file": { "type": "string", "description": "A file whose first line is the password." }
+            }
+        })
+    }
+}
+
+/// Ports as a user writes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortList {
+    /// As many as are needed, from this one on.
+    From(u16),
+    /// Exactly these.
+    Exactly(Vec<u16>),
+}
+
+impl<'de> Deserialize<'de> for PortList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u16),
+            Text(String),
+            List(Vec<u16>),
+        }
+        const EXPECTED: &str = "expected a port (7000), a range (7000-7005) or a list of ports ([7000, 7001]), each from 1 to 65535";
+        let bad = || serde::de::Error::custom(EXPECTED);
+        match Written::deserialize(deserializer).map_err(|_| bad())? {
+            Written::Number(first) => Ok(Self::From(first)),
+            Written::List(ports) => Ok(Self::Exactly(ports)),
+            Written::Text(text) => {
+                let (first, last) = text.split_once('-').ok_or_else(bad)?;
+                let port = |text: &str| text.trim().parse::<u16>().map_err(|_| bad());
+                let (first, last) = (port(first)?, port(last)?);
+                if first > last {
+                    return Err(serde::de::Error::custom("the range of ports ends before it begins"));
+                }
+                Ok(Self::Exactly((first..=last).collect()))
+            }
+        }
+    }
+}
+
+impl JsonSchema for PortList {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PortList".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let port = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 55535 });
+        json_schema!({
+            "description": "The first port of a run, a range such as 7000-7005, or a list.",
+            "oneOf": [port, { "type": "string", "pattern": "^[0-9]+ *- *[0-9]+$" }, { "type": "array", "items": port }]
+        })
+    }
+}
+
+/// A spec that cannot be used: what is wrong, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    message: String,
+}
+
+impl SpecError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+
+    pub(crate) fn from_setting(error: &SettingError) -> Self {
+        Self::new(format!("settings: {error}"))
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+impl ClusterSpec {
+    /// Reads and judges a spec; relative paths start from the current folder.
+    ///
+    /// # Errors
+    /// When the text is not YAML, a key is unknown or missing, or a value cannot work.
+    pub fn parse(text: &str) -> Result<Self, SpecError> {
+        // Without the excerpt: a line of the file may hold what nobody should see.
+        let spec: Self = serde_saphyr::from_str(text)
+            .map_err(|error| SpecError::new(with_suggestion(&error.without_snippet().to_string())))?;
+        spec.judge()?;
+        Ok(spec)
+    }
+
+    /// Reads and judges a spec file; relative paths in it start from its folder.
+    ///
+    /// # Errors
+    /// As [`ClusterSpec::parse`], and when the file cannot be read. The error names the file.
+    pub fn load(path: &Path) -> Result<Self, SpecError> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let next = match error.kind() {
+                std::io::ErrorKind::NotFound => "; name another with --spec",
+                _ => "",
+            };
+            SpecError::new(format!("cannot read the spec {}: {error}{next}", path.display()))
+        })?;
+        let in_file = |error: SpecError| SpecError::new(format!("{}: {}", path.display(), error.message));
+        let mut spec = Self::parse(&text).map_err(in_file)?;
+        spec.base = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(spec)
+    }
+
+    /// The JSON Schema of the file, for editors and for checking without the deployer.
+    pub fn json_schema() -> serde_json::Value {
+        schema_for!(Self).to_value()
+    }
+
+    /// How many nodes the cluster has.
+    pub fn node_count(&self) -> usize {
+        self.shards.saturating_mul(self.replicas_per_shard.saturating_add(1))
+    }
+
+    /// The client port of every node.
+    pub fn ports(&self) -> Vec<u16> {
+        match &self.local.ports {
+            PortList::From(first) => (*first..=u16::MAX).take(self.node_count()).collect(),
+            PortList::Exactly(ports) => ports.clone(),
+        }
+    }
+
+    /// The folder that holds the nodes' folders, as an absolute path.
+    pub fn data_directory(&self) -> PathBuf {
+        absolute(&self.base, &self.local.data_directory)
+    }
+
+    /// The engine as written, a path made absolute; a bare name is left to be found in PATH.
+    pub fn engine(&self) -> PathBuf {
+        let engine = Path::new(&self.local.engine);
+        if engine.components().count() > 1 { absolute(&self.base, engine) } else { engine.to_path_buf() }
+    }
+
+    /// The settings every node shall run with: those of the spec, and the defaults a cluster that holds data needs.
+    ///
+    /// # Errors
+    /// When a setting is unknown, belongs to the deployment, or has a value the server would refuse.
+    pub fn node_settings(&self) -> Result<Settings, SpecError> {
+        let wrong = |error: SettingError| SpecError::from_setting(&error);
+        let mut settings = Settings::new();
+        for (name, value) in DEFAULT_SETTINGS {
+            settings.set(name, value).map_err(wrong)?;
+        }
+        let mut wanted = Settings::new();
+        for (name, value) in &self.settings {
+            wanted.set_lines(name, &value.lines()).map_err(wrong)?;
+        }
+        settings::validate_user(&wanted).map_err(|errors| {
+            let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            SpecError::new(format!("settings: {}", lines.join("; ")))
+        })?;
+        settings.merge(&wanted);
+        Ok(settings)
+    }
+
+    /// The password, from where the spec says.
+    ///
+    /// # Errors
+    /// When the variable is not set, the file cannot be read, or either is empty. The content is never repeated.
+    pub fn password(&self) -> Result<Option<SecretString>, SpecError> {
+        let Some(source) = &self.password else { return Ok(None) };
+        source.read(&self.base).map(Some)
+    }
+
+    /// What works but is worth a second thought.
+    pub fn advice(&self) -> Vec<String> {
+        let mut advice = Vec::new();
+        if self.shards < 3 {
+            advice.push(
+                "fewer than three shards: when a primary is lost, no majority is left to promote its replica"
+                    .to_owned(),
+            );
+        }
+        if self.replicas_per_shard == 0 {
+            advice.push("no replicas: the loss of a node is the loss of its keys".to_owned());
+        }
+        if let Ok(settings) = self.node_settings() {
+            for lint in settings::lints(&settings) {
+                advice.push(format!("{}: {}; {}", lint.setting, lint.why, lint.instead));
+            }
+        }
+        advice
+    }
+
+    fn judge(&self) -> Result<(), SpecError> {
+        let bad = |message: String| Err(SpecError::new(message));
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if !self.name.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !self.name.chars().all(plain)
+            || self.name.len() > 63
+        {
+            return bad(format!(
+                "name: `{}` cannot be used; take letters, digits and dashes, starting with a letter, at most 63",
+                self.name
+            ));
+        }
+        if self.shards == 0 {
+            return bad("shards: 0 shards cannot hold the 16384 slots; take at least 1, better 3".to_owned());
+        }
+        if self.node_count() > MAX_NODES {
+            return bad(format!(
+                "shards, replicas-per-shard: {} shards with {} replicas each are {} nodes; a cluster has at most {MAX_NODES}",
+                self.shards,
+                self.replicas_per_shard,
+                self.node_count()
+            ));
+        }
+        self.judge_ports()?;
+        if !self.local.host.is_loopback() && self.password.is_none() {
+            return bad(format!(
+                "local.host: {} can be reached from outside, so the nodes need a password: \
+                 set password: {{ env: NAME }} or {{ file: PATH }}",
+                self.local.host
+            ));
+        }
+        if self.local.host.is_unspecified() {
+            return bad(format!(
+                "local.host: {} is not an address the nodes can tell each other; name one of this machine",
+                self.local.host
+            ));
+        }
+        self.node_settings()?;
+        Ok(())
+    }
+
+    fn judge_ports(&self) -> Result<(), SpecError> {
+        let bad = |message: String| Err(SpecError::new(format!("local.ports: {message}")));
+        let (ports, nodes) = (self.ports(), self.node_count());
+        if ports.len() != nodes {
+            return bad(format!(
+                "{} shards with {} replicas each need {nodes} nodes, but there are {} ports; give {nodes} ports, \
+                 or fewer shards or replicas",
+                self.shards,
+                self.replicas_per_shard,
+                ports.len()
+            ));
+        }
+        let mut taken = BTreeSet::new();
+        for port in ports {
+            let Some(bus) = port.checked_add(BUS_PORT_OFFSET).filter(|_| port > 0) else {
+                return bad(format!(
+                    "{port} leaves no room for the bus port {BUS_PORT_OFFSET} above it; take 1 to 55535"
+                ));
+            };
+            for wanted in [port, bus] {
+                if !taken.insert(wanted) {
+                    return bad(format!(
+                        "{wanted} is used twice (each node also takes its port plus {BUS_PORT_OFFSET})"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PasswordSource {
+    /// Reads the password; a relative file starts from `base`.
+    ///
+    /// # Errors
+    /// When the variable is not set, the file cannot be read, or either is empty. The content is never repeated.
+    pub fn read(&self, base: &Path) -> Result<SecretString, SpecError> {
+        let (place, text) = match self {
+            Self::Env(name) => {
+                let text = std::env::var(name).map_err(|_| {
+                    SpecError::new(format!(
+                        "password: the environment variable {name} is not set; set it, or use file: PATH"
+                    ))
+                })?;
+                (format!("the environment variable {name}"), text)
+            }
+            Self::File(path) => {
+                let path = absolute(base, path);
+                let text = std::fs::read_to_string(&path).map_err(|error| {
+                    SpecError::new(format!("password: cannot read {}: {error}", path.display()))
+                })?;
+                (path.display().to_string(), text)
+            }
+        };
+        match text.lines().next().unwrap_or("") {
+            "" => Err(SpecError::new(format!("password: {place} is empty"))),
+            line => Ok(line.into()),
+        }
+    }
+}
+
+/// The most nodes the cluster specification recommends ("high performance and linear scalability up to 1000 nodes").
+const MAX_NODES: usize = 1000;
+
+/// Defaults where the servers' own would not do for a cluster that holds data.
+const DEFAULT_SETTINGS: [(&str, &str); 3] = [
+    // A primary that restarts empty empties its replicas.
+    ("appendonly", "yes"),
+    // The servers' default of 15 s is the time before a failover even begins.
+    ("cluster-node-timeout", "5000"),
+    // The servers' own default; named because it is shortened while a cluster is formed, and then restored.
+    ("repl-diskless-sync-delay", "5"),
+];
+
+fn absolute(base: &Path, path: &Path) -> PathBuf {
+    std::path::absolute(base.join(path)).unwrap_or_else(|_| base.join(path))
+}
+
+/// Adds the nearest known key to the parser's "unknown field" message.
+fn with_suggestion(message: &str) -> String {
+    let suggestion = || {
+        let (_, rest) = message.split_once("unknown field `")?;
+        let (unknown, rest) = rest.split_once('`')?;
+        let known = rest.split_once("expected one of ")?.1;
+        let known = known.split(" at line").next()?.split(", ").map(|name| name.trim_matches('`'));
+        known
+            .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
+            .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
+            .min()
+            .map(|(_, name)| name)
+    };
+    match suggestion() {
+        Some(name) => format!("{message}; did you mean `{name}`?"),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str =
+        "name: demo\nshards: 3\nreplicas-per-shard: 1\nlocal:\n  ports: 7000\n  data-directory: d\n";
+
+    fn error(from: &str, to: &str) -> String {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD, "{from}");
+        ClusterSpec::parse(&text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn reads_ports_in_every_form() {
+        let ports = |text: &str| ClusterSpec::parse(&GOOD.replace("7000", text)).unwrap().ports();
+        let six: Vec<u16> = (7000..7006).collect();
+        assert_eq!(ports("7000"), six);
+        assert_eq!(ports("7000-7005"), six);
+        assert_eq!(ports("\"7000 - 7005\""), six);
+        assert_eq!(ports("[7000, 7001, 7002, 7003, 7004, 7005]"), six);
+    }
+
+    #[test]
+    fn tells_what_where_and_what_next() {
+        let cases = [
+            (("shards:", "shrads:"), "did you mean `shards`?"),
+            (("ports:", "port:"), "did you mean `ports`?"),
+            (("shards: 3", "shards: 0"), "0 shards"),
+            (("shards: 3", "shards: 600"), "at most 1000"),
+            (("ports: 7000", "ports: 7000-7003"), "need 6 nodes, but there are 4 ports"),
+            (("ports: 7000", "ports: 55533"), "leaves no room"),
+            (("ports: 7000", "ports: 70000"), "expected a port"),
+            (("ports: 7000", "ports: 7005-7000"), "ends before it begins"),
+            (("ports: 7000", "ports: [7000, 7001, 7002, 7003, 7004, 17000]"), "used twice"),
+            (("name: demo", "name: ../x"), "letters, digits and dashes"),
+            (("name: demo\n", ""), "name"),
+            (("name: demo\n", "name: demo\nname: demo\n"), "duplicate"),
+            (("  ports", "  host: 10.0.0.1\n  ports"), "need a password"),
+            (("local:", "settings:\n  maxmemroy: 1gb\nlocal:"), "maxmemory"),
+            (("local:", "settings:\n  port: 1\nlocal:"), "port"),
+            (("local:", "settings:\n  appendonly: maybe\nlocal:"), "appendonly"),
+        ];
+        for ((from, to), expected) in cases {
+            let message = error(from, to);
+            assert!(message.contains(expected), "{from} -> {to}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_spec_is_refused_and_never_repeated() {
+        for written in ["password: hunter2", "password: {value: hunter2}", "password: [hunter2]"] {
+            let message = error("local:", &format!("{written}\nlocal:"));
+            assert!(
+                message.contains("does not belong in the spec") && !message.contains("hunter2"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_schema_agrees_with_the_parser() {
+        let validator = jsonschema::validator_for(&ClusterSpec::json_schema()).unwrap();
+        let as_json = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
+        assert!(validator.is_valid(&as_json(GOOD)));
+        for (from, to) in [("shards:", "shrads:"), ("ports: 7000", "ports: x"), ("name: demo\n", "")] {
+            assert!(!validator.is_valid(&as_json(&GOOD.replace(from, to))), "{to}");
+        }
+        let full = GOOD
+            .replace("local:", "password: {env: P}\nsettings: {save: ['3600 1'], maxmemory: 1gb}\nlocal:");
+        assert!(validator.is_valid(&as_json(&full)));
+    }
+
+    #[test]
+    fn the_published_schema_is_the_one_of_this_version() {
+        let published = include_str!("../../../examples/cluster-spec.schema.json");
+        let published: serde_json::Value = serde_json::from_str(published).unwrap();
+        let hint = "write it again: cargo run -p slotwright -- schema > examples/cluster-spec.schema.json";
+        assert_eq!(published, ClusterSpec::json_schema(), "{hint}");
+    }
+}
