@@ -1,0 +1,245 @@
+//! What each command does: calls the library, shows the result.
+
+use std::{io, os::unix::ffi::OsStrExt, path::Path, time::Instant};
+
+use clap::CommandFactory;
+use serde_json::json;
+use slotwright_client::Credentials;
+use slotwright_deploy::{
+    ClusterSpec, Effects, Error, Fleet, LocalDeployment, PasswordSource, UpOptions, discover, local::Outlook,
+};
+use slotwright_slots::{hash_tag, key_slot};
+use slotwright_topology::{ClusterStatus, Severity, draw_svg};
+
+use crate::{
+    cli::{Adopt, Cli, Command, Login, SpecFile, Target},
+    exit::Exit,
+    progress::Progress,
+    render,
+    screen::Screen,
+};
+
+/// Runs the command and shows its result, or its error.
+pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
+    let result = match cli.command {
+        Command::Up { spec, adopt } => up(&spec, adopt, screen).await,
+        Command::Plan { spec, adopt } => plan(&spec, adopt, screen).await,
+        Command::Status { target, svg } => status(&target, svg.as_deref(), screen).await,
+        Command::Check { target } => check(&target, screen).await,
+        Command::Down { spec, keep_data, delete_data } => down(&spec, keep_data, delete_data, screen).await,
+        Command::Slot { keys } => {
+            slot(&keys, screen);
+            Ok(Exit::Done)
+        }
+        Command::Schema => {
+            screen.document(&ClusterSpec::json_schema());
+            Ok(Exit::Done)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "slotwright", &mut io::stdout());
+            Ok(Exit::Done)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        let exit = Exit::from(&error);
+        if screen.json {
+            screen.document(&json!({ "result": exit.word(), "error": error.to_string() }));
+        }
+        screen.error(&error.to_string());
+        exit
+    })
+}
+
+fn deployment(spec: &SpecFile, screen: &Screen) -> Result<(ClusterSpec, LocalDeployment), Error> {
+    let spec = ClusterSpec::load(&spec.path)?;
+    if !screen.json {
+        for advice in spec.advice() {
+            screen.warning(&advice);
+        }
+    }
+    Ok((spec.clone(), LocalDeployment::new(spec, Effects::default())?))
+}
+
+async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Error> {
+    let started = Instant::now();
+    let (spec, deployment) = deployment(spec, screen)?;
+    let progress = Progress::new(*screen);
+    let options = UpOptions { adopt: adopt.adopt, ..UpOptions::default() };
+    let result = deployment.up(&options, &progress).await;
+    progress.finish();
+    let up = result?;
+    let status = ClusterStatus::new(spec.name.clone(), &up.convergence.view, Some(&deployment.desired()));
+    if screen.json {
+        screen.document(&json!({
+            "result": "done",
+            "changed": !up.unchanged(),
+            "started": up.started,
+            "changes": up.convergence.changes,
+            "phases": up.convergence.phases,
+            "status": status,
+        }));
+        return Ok(Exit::Done);
+    }
+    let nodes = spec.node_count();
+    if up.unchanged() {
+        screen.print(&format!("{}: nothing to do, all {nodes} nodes are as the spec says.", spec.name));
+    } else {
+        let count =
+            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        screen.print(&format!(
+            "{}: up after {:.1} s. {} started, {} made. Try: redis-cli -c -h {} -p {}",
+            spec.name,
+            started.elapsed().as_secs_f64(),
+            count(up.started, "server"),
+            count(up.convergence.changes, "change"),
+            spec.local.host,
+            spec.ports().first().copied().unwrap_or_default(),
+        ));
+    }
+    if !status.findings.is_empty() {
+        screen.print(&render::findings(&status.findings, screen.style()));
+    }
+    Ok(Exit::Done)
+}
+
+async fn plan(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Error> {
+    let (spec, deployment) = deployment(spec, screen)?;
+    let options = UpOptions { adopt: adopt.adopt, ..UpOptions::default() };
+    match deployment.plan(&options).await? {
+        Outlook::Start { nodes, creation } if screen.json => {
+            screen.document(&json!({ "start": nodes, "creation": creation, "steps": null }));
+        }
+        Outlook::Plan(plan) if screen.json => {
+            screen.document(&json!({ "start": [], "creation": false, "steps": plan }));
+        }
+        Outlook::Start { nodes, creation } => {
+            let what = if creation {
+                format!(
+                    "then form a new cluster of {} shards with {} replicas each",
+                    spec.shards, spec.replicas_per_shard
+                )
+            } else {
+                "then see what they say; the rest of the plan depends on it".to_owned()
+            };
+            screen.print(&format!("`up` would start {}, {what}.", nodes.join(", ")));
+        }
+        Outlook::Plan(plan) => screen.print(&plan.to_string()),
+    }
+    Ok(Exit::Done)
+}
+
+async fn status(target: &Target, svg: Option<&Path>, screen: &Screen) -> Result<Exit, Error> {
+    let status = look(target, screen).await?;
+    if let Some(path) = svg {
+        std::fs::write(path, draw_svg(&status)).map_err(|source| Error::Folder {
+            action: "write",
+            path: path.to_path_buf(),
+            remedy: "name another file with --svg",
+            source,
+        })?;
+    }
+    if screen.json {
+        screen.document(&status);
+    } else {
+        screen.print(&render::status(&status, screen.style()));
+    }
+    if let (Some(path), false) = (svg, screen.json) {
+        screen.note(&format!("drawn to {}", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+async fn check(target: &Target, screen: &Screen) -> Result<Exit, Error> {
+    let status = look(target, screen).await?;
+    let found = status.findings.iter().any(|finding| finding.severity >= Severity::Warning);
+    if screen.json {
+        screen.document(
+            &json!({ "name": status.name, "healthy": status.healthy, "findings": status.findings }),
+        );
+    } else if status.findings.is_empty() {
+        let nodes: usize = status.shards.iter().map(|shard| 1 + shard.replicas.len()).sum();
+        screen.print(&format!(
+            "{}: healthy. {} shards, {nodes} nodes, all 16384 slots covered, every node agrees.",
+            status.name,
+            status.shards.len()
+        ));
+    } else {
+        screen.print(&render::findings(&status.findings, screen.style()));
+    }
+    Ok(if found { Exit::Found } else { Exit::Done })
+}
+
+/// The status of the cluster a command is about.
+async fn look(target: &Target, screen: &Screen) -> Result<ClusterStatus, Error> {
+    let Some(seed) = &target.seed else {
+        return deployment(&target.spec, screen)?.1.status().await;
+    };
+    let credentials = credentials(&target.login)?;
+    let effects = Effects::default();
+    let members = discover(seed, &effects, credentials.clone()).await?;
+    let view = Fleet::new(members, effects, credentials, []).observe().await;
+    Ok(ClusterStatus::new(seed.to_string(), &view, None))
+}
+
+fn credentials(login: &Login) -> Result<Option<Credentials>, Error> {
+    let source = match (&login.password_env, &login.password_file) {
+        (Some(name), _) => PasswordSource::Env(name.clone()),
+        (None, Some(path)) => PasswordSource::File(path.clone()),
+        (None, None) => return Ok(None),
+    };
+    let password = source.read(Path::new(""))?;
+    Ok(Some(match &login.user {
+        Some(user) => Credentials::user(user, password),
+        None => Credentials::password(password),
+    }))
+}
+
+async fn down(spec: &SpecFile, keep: bool, delete: bool, screen: &Screen) -> Result<Exit, Error> {
+    let spec = ClusterSpec::load(&spec.path)?;
+    let (name, data) = (spec.name.clone(), spec.data_directory());
+    let deployment = LocalDeployment::new(spec, Effects::default())?;
+    let delete = if keep || delete || deployment.is_new() {
+        delete
+    } else {
+        let question = format!("Delete the data of {name} in {} for good?", data.display());
+        screen.ask(&question).unwrap_or(false)
+    };
+    let progress = Progress::new(*screen);
+    let result = deployment.down(delete, &progress).await;
+    progress.finish();
+    let stopped = result?;
+    if screen.json {
+        screen.document(&json!({ "result": "done", "stopped": stopped, "deleted": delete }));
+        return Ok(Exit::Done);
+    }
+    let servers = match stopped {
+        0 => "no server was running".to_owned(),
+        1 => "1 server stopped".to_owned(),
+        more => format!("{more} servers stopped"),
+    };
+    let data = match delete {
+        true => "the data is deleted".to_owned(),
+        false => format!("the data is kept in {}", data.display()),
+    };
+    screen.print(&format!("{name}: {servers}, {data}."));
+    Ok(Exit::Done)
+}
+
+fn slot(keys: &[std::ffi::OsString], screen: &Screen) {
+    if screen.json {
+        let slots: Vec<_> = keys
+            .iter()
+            .map(|key| json!({ "key": key.to_string_lossy(), "slot": key_slot(key.as_bytes()).get() }))
+            .collect();
+        return screen.document(&slots);
+    }
+    for key in keys {
+        let bytes = key.as_bytes();
+        let tag = hash_tag(bytes);
+        let hashed = match tag.len() == bytes.len() {
+            true => String::new(),
+            false => format!("  (hash tag {})", String::from_utf8_lossy(tag)),
+        };
+        screen.print(&format!("{:>5}  {}{hashed}", key_slot(bytes).get(), key.to_string_lossy()));
+    }
+}
