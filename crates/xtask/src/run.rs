@@ -1,0 +1,82 @@
+//! Running programs: cargo, the deployer, the installer. All share this terminal and say themselves what they do.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::failure::Failure;
+
+/// The folder of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// Cargo, as the one that runs us asked for (`CARGO`), in the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(workspace());
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
+    let status = command
+        .status()
+        .map_err(|error| Failure::said(format!("`{}` cannot be run: {error}", line(command))))?;
+    if status.success() { Ok(()) } else { Err(Failure::Program { line: line(command), status }) }
+}
+
+/// Where cargo puts what it builds in release mode. Our own place tells, whatever configuration decided it.
+pub(crate) fn release_folder() -> Result<PathBuf, Failure> {
+    let own =
+        std::env::current_exe().map_err(|error| Failure::said(format!("own program not found: {error}")))?;
+    let folder = own.parent().and_then(Path::parent).map(|target| target.join("release"));
+    folder.ok_or_else(|| Failure::said(format!("{} is not in a cargo target folder", own.display())))
+}
+
+/// Whether a program is found: by its path when it has one, on `PATH` otherwise.
+pub(crate) fn has_program(name: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let executable = |file: &Path| {
+        file.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    if name.contains('/') {
+        return executable(Path::new(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| executable(&folder.join(name)))
+}
+
+/// A command line for people: program name and arguments.
+fn line(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let words: Vec<_> = std::iter::once(name).chain(command.get_args()).map(OsStr::to_string_lossy).collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_by_name_and_by_path() {
+        assert!(has_program("sh") && has_program("/bin/sh"));
+        assert!(!has_program("no-such-program") && !has_program("/etc/passwd") && !has_program("/etc"));
+    }
+
+    #[test]
+    fn the_workspace_is_the_folder_with_the_members() {
+        assert!(workspace().join("crates/xtask/Cargo.toml").is_file());
+    }
+
+    #[test]
+    fn a_failing_program_is_named_with_its_status() {
+        let failure = run(Command::new("/bin/sh").args(["-c", "exit 7"])).unwrap_err();
+        assert_eq!(failure.code(), 7);
+        assert_eq!(failure.to_string(), "`sh -c exit 7` failed (exit status: 7)");
+        let missing = run(&mut Command::new("/nonexistent/x")).unwrap_err().to_string();
+        assert!(missing.starts_with("`x` cannot be run"), "{missing}");
+    }
+}
