@@ -14,7 +14,7 @@ use slotwright_slots::SlotSet;
 
 use super::plan;
 use crate::{
-    Action, ClusterStatus, Desired, Plan, Severity, diagnose,
+    Action, Desired, Finding, FindingKind, Plan, Severity, diagnose,
     model::{Dialled, Model, desired},
     placement::{PlacementNode, Score, Seat, Site, place},
 };
@@ -156,9 +156,11 @@ fn assert_reached(task: &Task, model: &Model) {
     }
 
     let view = model.view();
-    assert!(diagnose(&view, Some(&task.wish)).iter().all(|finding| finding.severity < Severity::Critical));
-    assert!(diagnose(&view, Some(&task.wish)).iter().all(|finding| !finding.kind.may_settle()));
-    assert!(ClusterStatus::new("test", &view, Some(&task.wish)).healthy);
+    // Few hosts or zones leave no better placement than one that shares a fate; nothing else may be left to tell.
+    let findings = diagnose(&view, Some(&task.wish));
+    let serious =
+        |finding: &&Finding| finding.severity >= Severity::Warning && finding.kind != FindingKind::SharedFate;
+    assert_eq!(findings.iter().find(serious), None);
 }
 
 proptest! {
