@@ -180,7 +180,7 @@ pub enum Error {
     },
 
     /// A node cannot be talked to.
-    #[error("{node} at {endpoint}: {source}{}", login_remedy(.source))]
+    #[error("{node}: {source}{}", login_remedy(.source))]
     Node {
         /// The node.
         node: String,
