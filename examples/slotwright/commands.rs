@@ -197,7 +197,7 @@ fn credentials(login: &Login) -> Result<Option<Credentials>, Error> {
 async fn down(spec: &SpecFile, keep: bool, delete: bool, screen: &Screen) -> Result<Exit, Error> {
     let spec = ClusterSpec::load(&spec.path)?;
     let (name, data) = (spec.name.clone(), spec.data_directory());
-    let deployment = LocalDeployment::new(spec, Effects::default())?;
+    let deployment = LocalDeployment::without_login(spec, Effects::default())?;
     let delete = if keep || delete || deployment.is_new() {
         delete
     } else {

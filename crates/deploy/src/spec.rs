@@ -232,7 +232,7 @@ impl ClusterSpec {
     pub fn parse(text: &str) -> Result<Self, SpecError> {
         // Without the excerpt: a line of the file may hold what nobody should see.
         let spec: Self = serde_saphyr::from_str(text)
-            .map_err(|error| SpecError::new(with_suggestion(&error.without_snippet().to_string())))?;
+            .map_err(|error| SpecError::new(in_plain_words(&error.without_snippet().to_string())))?;
         spec.judge()?;
         Ok(spec)
     }
@@ -454,8 +454,11 @@ fn absolute(base: &Path, path: &Path) -> PathBuf {
     std::path::absolute(base.join(path)).unwrap_or_else(|_| base.join(path))
 }
 
-/// Adds the nearest known key to the parser's "unknown field" message.
-fn with_suggestion(message: &str) -> String {
+/// The parser's message for people: the nearest known key beside an unknown one, and no names of Rust's types.
+fn in_plain_words(message: &str) -> String {
+    let message = &message
+        .replace("invalid usize", "expected a whole number")
+        .replace("invalid u64", "expected a whole number");
     let suggestion = || {
         let (_, rest) = message.split_once("unknown field `")?;
         let (unknown, rest) = rest.split_once('`')?;
@@ -502,6 +505,8 @@ mod tests {
             (("shards:", "shrads:"), "did you mean `shards`?"),
             (("ports:", "port:"), "did you mean `ports`?"),
             (("shards: 3", "shards: 0"), "0 shards"),
+            (("shards: 3", "shards: many"), "expected a whole number at line 2"),
+            (("replicas-per-shard: 1", "replicas-per-shard: -1"), "expected a whole number at line 3"),
             (("shards: 3", "shards: 600"), "at most 1000"),
             (("ports: 7000", "ports: 7000-7003"), "need 6 nodes, but there are 4 ports"),
             (("ports: 7000", "ports: 55533"), "leaves no room"),

@@ -12,6 +12,7 @@ use slotwright_client::{Command as Question, ConnectOptions, Connection, Deadlin
 use slotwright_cluster::{Capabilities, Capability, Endpoint, Host};
 use tokio::time::sleep;
 
+use super::process;
 use crate::Error;
 
 /// What the loop sends: without these there is no deployment.
@@ -89,13 +90,34 @@ pub(crate) async fn probe(program: &Path) -> Result<Capabilities, Error> {
 struct Scratch(PathBuf);
 
 impl Scratch {
+    const PREFIX: &str = "slotwright-probe-";
+
     fn new() -> io::Result<Self> {
+        Self::sweep();
         let mut bytes = [0; 8];
         getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        let name = format!("slotwright-probe-{:016x}", u64::from_be_bytes(bytes));
+        let name = format!("{}{}-{:016x}", Self::PREFIX, std::process::id(), u64::from_be_bytes(bytes));
         let path = env::temp_dir().join(name);
         std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(&path)?;
         Ok(Self(path))
+    }
+
+    /// Ends and removes what probes left whose process was killed before it could.
+    fn sweep() {
+        for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let maker = name.to_str().and_then(|name| name.strip_prefix(Self::PREFIX)?.split('-').next());
+            let Some(pid) = maker.and_then(|pid| pid.parse::<u32>().ok()) else { continue };
+            if Path::new(&format!("/proc/{pid}")).exists() {
+                continue;
+            }
+            let folder = entry.path();
+            // Another user's are not ours to end, and the system says so.
+            for server in process::all().filter(|process| process.folder == folder) {
+                let _ = process::ask_to_end(server.pid, &folder);
+            }
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 

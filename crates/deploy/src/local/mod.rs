@@ -92,6 +92,18 @@ impl LocalDeployment {
     /// When the password cannot be had, or a setting cannot be used.
     pub fn new(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
         let password = spec.password()?;
+        Self::build(spec, password, effects)
+    }
+
+    /// As [`Self::new`], but the password is not read: good for [`Self::down`], which talks to processes only.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub fn without_login(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
+        Self::build(spec, None, effects)
+    }
+
+    fn build(spec: ClusterSpec, password: Option<SecretString>, effects: Effects) -> Result<Self, Error> {
         let settings = spec.node_settings()?;
         Ok(Self { nodes: LocalNode::all(&spec), spec, settings, password, effects })
     }
@@ -127,8 +139,9 @@ impl LocalDeployment {
     pub async fn up(&self, options: &UpOptions, reporter: &dyn Reporter) -> Result<Up, Error> {
         let engine = self.spec.engine();
         // First without the lock, as taking it makes a file; then under it, as the world may have moved.
-        let survey = self.survey(&options.adopt)?;
+        let survey = self.survey(&options.adopt).await?;
         self.check_nodes(&survey).await?;
+        preflight::check_shards(&self.nodes, self.spec.shards)?;
         if survey.running.iter().any(Option::is_none) {
             engine::probe(&engine::find(&engine)?).await?;
         } else {
@@ -140,7 +153,7 @@ impl LocalDeployment {
         let data = self.spec.data_directory();
         self.effects.make_folder(&data).map_err(|source| unwritable(&data, source))?;
         let _lock = Lock::take(&data)?;
-        let survey = self.survey(&options.adopt)?;
+        let survey = self.survey(&options.adopt).await?;
         self.stamp(&survey, reporter)?;
         self.write_configs(&survey)?;
 
@@ -160,7 +173,6 @@ impl LocalDeployment {
         }
         start::await_loaded(&fleet, &self.nodes).await?;
         let convergence = converge(&fleet, &self.desired(), reporter, &options.converge).await?;
-        // Values that only a restart changes are in the files; those that hold now are what they said.
         Ok(Up { started: stopped.len(), convergence })
     }
 
@@ -169,7 +181,7 @@ impl LocalDeployment {
     /// # Errors
     /// As [`Self::up`], as far as it can be known.
     pub async fn plan(&self, options: &UpOptions) -> Result<Outlook, Error> {
-        let survey = self.survey(&options.adopt)?;
+        let survey = self.survey(&options.adopt).await?;
         self.check_nodes(&survey).await?;
         let stopped: Vec<String> = self
             .nodes
@@ -179,6 +191,7 @@ impl LocalDeployment {
             .map(|(node, _)| node.name.clone())
             .collect();
         if !stopped.is_empty() {
+            preflight::check_shards(&self.nodes, self.spec.shards)?;
             engine::probe(&engine::find(&self.spec.engine())?).await?;
             let creation = self.nodes.iter().all(|node| node.nodes_conf().is_none());
             return Ok(Outlook::Start { nodes: stopped, creation });
@@ -284,9 +297,26 @@ impl LocalDeployment {
         Ok(())
     }
 
-    fn survey(&self, adopt: &[String]) -> Result<Survey, Error> {
+    /// Looks at the machine. A server that was just killed is still a process for a moment: one that accepts no
+    /// connection is looked at again before it counts as running.
+    async fn survey(&self, adopt: &[String]) -> Result<Survey, Error> {
+        const ATTEMPTS: usize = 20;
+        const PAUSE: Duration = Duration::from_millis(50);
         let data = self.spec.data_directory();
-        preflight::survey(&self.spec.name, &data, &self.nodes, &self.spec.engine(), adopt)
+        let engine = self.spec.engine();
+        for _ in 0..ATTEMPTS {
+            let survey = preflight::survey(&self.spec.name, &data, &self.nodes, &engine, adopt)?;
+            let running = self.nodes.iter().zip(&survey.running).filter(|(_, running)| running.is_some());
+            let mut deaf = false;
+            for (node, _) in running {
+                deaf |= tokio::net::TcpStream::connect((node.host, node.port)).await.is_err();
+            }
+            if !deaf {
+                return Ok(survey);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        preflight::survey(&self.spec.name, &data, &self.nodes, &engine, adopt)
     }
 
     /// Nodes that run must let us in.

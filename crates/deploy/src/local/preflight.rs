@@ -9,7 +9,9 @@ use std::{
 };
 
 use rustix::fs::{Access, access};
-use slotwright_cluster::BUS_PORT_OFFSET;
+use slotwright_cluster::{BUS_PORT_OFFSET, ClusterNodes};
+use slotwright_slots::SlotSet;
+use slotwright_topology::{Refusal, RefusalReason};
 
 use super::{
     node::LocalNode,
@@ -160,6 +162,29 @@ fn holder_of(
         holder = Listeners::read().holder(address.port(), running);
     }
     Some(holder)
+}
+
+/// A cluster whose nodes wrote down another number of shards is not started for a plan that would be refused.
+pub(crate) fn check_shards(nodes: &[LocalNode], wanted: usize) -> Result<(), Error> {
+    let shards = |node: &LocalNode| {
+        let view: ClusterNodes = node.nodes_conf()?.parse().ok()?;
+        let owners = view.entries.iter().filter(|entry| !entry.slots.is_empty());
+        let (count, covered) =
+            owners.fold((0, SlotSet::new()), |(count, covered), owner| (count + 1, covered | &owner.slots));
+        covered.is_full().then_some(count)
+    };
+    let known: Vec<usize> = nodes.iter().filter_map(shards).collect();
+    match known.first() {
+        Some(have) if !known.contains(&wanted) => Err(Error::Refused(Refusal {
+            reasons: vec![RefusalReason {
+                reason: format!("There are {have} shards and {wanted} are wanted."),
+                remedy: "Changing the number of shards means moving slots, which is not possible yet: set shards to the \
+                         present number."
+                    .to_owned(),
+            }],
+        })),
+        _ => Ok(()),
+    }
 }
 
 /// Both ports of a node must be free, or held by its own server.

@@ -53,7 +53,7 @@ impl Process {
 }
 
 /// All processes of this machine that may be looked at.
-fn all() -> impl Iterator<Item = Process> {
+pub(crate) fn all() -> impl Iterator<Item = Process> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?))
 }
