@@ -72,7 +72,7 @@ impl Reporter for Progress {
             Event::Planned(plan) if plan.only_waits() => self.now("waiting until all nodes agree".to_owned()),
             Event::Planned(plan) => {
                 let messages: usize = plan.steps().iter().map(|step| step.messages).sum();
-                self.now(format!("forming the cluster: {} steps, {messages} messages", plan.steps().len()));
+                self.now(format!("executing the plan: {} steps, {messages} messages", plan.steps().len()));
             }
             Event::StepFailed(step, why) => self.keep(&format!("{}: {why}; looking again", step.action)),
             Event::Waiting(findings) => {

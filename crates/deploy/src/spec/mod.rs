@@ -1,6 +1,9 @@
 //! The spec file: what a user wants, as YAML, with a published JSON Schema.
 //!
-//! Reading and judging the text happens here; what the host of the nodes makes of it is the business of `local`.
+//! Reading and judging the text happens here (values with several spellings in `values`); what the host of the nodes
+//! makes of it is the business of `local`.
+
+mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,13 +12,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
+use schemars::{JsonSchema, schema_for};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use slotwright_cluster::{
     BUS_PORT_OFFSET, Settings,
     settings::{self, SettingError},
 };
+
+pub use self::values::{PasswordSource, PortList, SettingValue};
 
 /// What a spec file asks for: one cluster.
 ///
@@ -72,132 +77,6 @@ fn default_engine() -> String {
 
 fn default_host() -> IpAddr {
     Ipv4Addr::LOCALHOST.into()
-}
-
-/// The value of a directive; a list stands for a directive that is given several times.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum SettingValue {
-    /// `yes` and `no`.
-    Switch(bool),
-    /// A number.
-    Number(i64),
-    /// Anything else.
-    Text(String),
-    /// Several lines of one directive (`save`, `client-output-buffer-limit`).
-    Lines(Vec<SettingValue>),
-}
-
-impl SettingValue {
-    fn lines(&self) -> Vec<String> {
-        match self {
-            Self::Switch(on) => vec![if *on { "yes" } else { "no" }.to_owned()],
-            Self::Number(number) => vec![number.to_string()],
-            Self::Text(text) => vec![text.clone()],
-            Self::Lines(items) => items.iter().flat_map(Self::lines).collect(),
-        }
-    }
-}
-
-/// Where the password comes from; it never stands in the spec itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PasswordSource {
-    /// `env: NAME`: an environment variable of the deployer.
-    Env(String),
-    /// `file: PATH`: the first line of a file.
-    File(PathBuf),
-}
-
-impl<'de> Deserialize<'de> for PasswordSource {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        struct Source {
-            env: Option<String>,
-            file: Option<PathBuf>,
-        }
-        // A password written in place of its source must not be repeated in an error.
-        let source = Source::deserialize(deserializer).map_err(|_| {
-            serde::de::Error::custom(
-                "expected `env: NAME` or `file: PATH`; a password itself does not belong in the spec",
-            )
-        })?;
-        match source {
-            Source { env: Some(name), file: None } => Ok(Self::Env(name)),
-            Source { env: None, file: Some(path) } => Ok(Self::File(path)),
-            _ => Err(serde::de::Error::custom("expected one of `env: NAME` and `file: PATH`")),
-        }
-    }
-}
-
-impl JsonSchema for PasswordSource {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PasswordSource".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Where the password comes from; it never stands in the spec itself.",
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": false,
-            "properties": {
-                "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
-                "file": { "type": "string", "description": "A file whose first line is the password." }
-            }
-        })
-    }
-}
-
-/// Ports as a user writes them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PortList {
-    /// As many as are needed, from this one on.
-    From(u16),
-    /// Exactly these.
-    Exactly(Vec<u16>),
-}
-
-impl<'de> Deserialize<'de> for PortList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u16),
-            Text(String),
-            List(Vec<u16>),
-        }
-        const EXPECTED: &str = "expected a port (7000), a range (7000-7005) or a list of ports ([7000, 7001]), each from 1 to 65535";
-        let bad = || serde::de::Error::custom(EXPECTED);
-        match Written::deserialize(deserializer).map_err(|_| bad())? {
-            Written::Number(first) => Ok(Self::From(first)),
-            Written::List(ports) => Ok(Self::Exactly(ports)),
-            Written::Text(text) => {
-                let (first, last) = text.split_once('-').ok_or_else(bad)?;
-                let port = |text: &str| text.trim().parse::<u16>().map_err(|_| bad());
-                let (first, last) = (port(first)?, port(last)?);
-                if first > last {
-                    return Err(serde::de::Error::custom("the range of ports ends before it begins"));
-                }
-                Ok(Self::Exactly((first..=last).collect()))
-            }
-        }
-    }
-}
-
-impl JsonSchema for PortList {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "PortList".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let port = serde_json::json!({ "type": "integer", "minimum": 1, "maximum": 55535 });
-        json_schema!({
-            "description": "The first port of a run, a range such as 7000-7005, or a list.",
-            "oneOf": [port, { "type": "string", "pattern": "^[0-9]+ *- *[0-9]+$" }, { "type": "array", "items": port }]
-        })
-    }
 }
 
 /// A spec that cannot be used: what is wrong, where, and what to do.
@@ -407,36 +286,6 @@ impl ClusterSpec {
     }
 }
 
-impl PasswordSource {
-    /// Reads the password; a relative file starts from `base`.
-    ///
-    /// # Errors
-    /// When the variable is not set, the file cannot be read, or either is empty. The content is never repeated.
-    pub fn read(&self, base: &Path) -> Result<SecretString, SpecError> {
-        let (place, text) = match self {
-            Self::Env(name) => {
-                let text = std::env::var(name).map_err(|_| {
-                    SpecError::new(format!(
-                        "password: the environment variable {name} is not set; set it, or use file: PATH"
-                    ))
-                })?;
-                (format!("the environment variable {name}"), text)
-            }
-            Self::File(path) => {
-                let path = absolute(base, path);
-                let text = std::fs::read_to_string(&path).map_err(|error| {
-                    SpecError::new(format!("password: cannot read {}: {error}", path.display()))
-                })?;
-                (path.display().to_string(), text)
-            }
-        };
-        match text.lines().next().unwrap_or("") {
-            "" => Err(SpecError::new(format!("password: {place} is empty"))),
-            line => Ok(line.into()),
-        }
-    }
-}
-
 /// The most nodes the cluster specification recommends ("high performance and linear scalability up to 1000 nodes").
 const MAX_NODES: usize = 1000;
 
@@ -553,7 +402,7 @@ mod tests {
 
     #[test]
     fn the_published_schema_is_the_one_of_this_version() {
-        let published = include_str!("../../../examples/cluster-spec.schema.json");
+        let published = include_str!("../../../../examples/cluster-spec.schema.json");
         let published: serde_json::Value = serde_json::from_str(published).unwrap();
         let hint = "write it again: cargo run -p slotwright -- schema > examples/cluster-spec.schema.json";
         assert_eq!(published, ClusterSpec::json_schema(), "{hint}");
