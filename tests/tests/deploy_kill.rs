@@ -1,8 +1,9 @@
 //! A deployer killed before and after every single effect, then run again: it converges every time.
 //!
 //! The points are enumerated by a first run, never guessed. Each trial is a deployment of its own: a run that dies at
-//! one point, an ordinary run, and a judgement from outside. `SLOTWRIGHT_SOAK=1` tries every point, otherwise a sample
-//! (of every kind of point at least one) of `SLOTWRIGHT_SEED`; `SLOTWRIGHT_POINT` names the only point to try.
+//! one point, an ordinary run, and a judgement from outside. `SLOTWRIGHT_SOAK=1` tries every point, `=once` every
+//! message and file without the repetitions of polling; otherwise a sample (of every kind of point at least one) of
+//! `SLOTWRIGHT_SEED`. `SLOTWRIGHT_POINT` names the only point to try.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -73,8 +74,11 @@ fn sample(points: Vec<String>, count: usize) -> Vec<String> {
         // Twice: a trial may do one thing or another, by its number.
         return vec![point.clone(), point];
     }
-    if std::env::var_os("SLOTWRIGHT_SOAK").is_some() {
-        return points;
+    match std::env::var("SLOTWRIGHT_SOAK").as_deref() {
+        // Each message and each file once: a question that is asked again and again is the same question.
+        Ok("once") => return points.into_iter().filter(|point| point.ends_with(" #1")).collect(),
+        Ok(_) => return points,
+        Err(_) => {}
     }
     let seed = std::env::var("SLOTWRIGHT_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut random = Random::new(seed);
@@ -105,6 +109,9 @@ fn try_all(test: &str, points: &[String], trial: impl Fn(usize, &str) -> Result<
             scope.spawn(|| {
                 loop {
                     let Some(number) = next.lock().unwrap().next() else { break };
+                    if number % 50 == 49 {
+                        println!("{test}: {number} of {} points", points.len());
+                    }
                     let _turn = Turn::take();
                     let point = &points[number];
                     match trial(number, point) {
