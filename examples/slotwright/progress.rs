@@ -67,7 +67,7 @@ impl Reporter for Progress {
             Event::Starting { nodes } => self.now(format!("starting {nodes} servers")),
             Event::Stopping { node } => self.now(format!("stopping {node}")),
             Event::AwaitingFailover { node, replica } => self.keep(&format!(
-                "{node} keeps no append-only log and {replica} still holds its keys: waiting for {replica} to take over"
+                "{replica} may hold keys that {node} has not on disk: waiting for {replica} to take over first"
             )),
             Event::Planned(plan) if plan.only_waits() => self.now("waiting until all nodes agree".to_owned()),
             Event::Planned(plan) => {
