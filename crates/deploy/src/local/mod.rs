@@ -155,7 +155,7 @@ impl LocalDeployment {
         let _lock = Lock::take(&data)?;
         let survey = self.survey(&options.adopt).await?;
         self.stamp(&survey, reporter)?;
-        self.write_configs(&survey)?;
+        self.write_configs()?;
 
         let stopped: Vec<usize> = survey
             .running
@@ -363,7 +363,7 @@ impl LocalDeployment {
     }
 
     /// Every node gets the configuration it shall start with the next time, whether it runs or not.
-    fn write_configs(&self, _: &Survey) -> Result<(), Error> {
+    fn write_configs(&self) -> Result<(), Error> {
         for node in &self.nodes {
             let text = node
                 .render_config(&self.settings, self.password.as_ref())
