@@ -178,3 +178,18 @@ fn two_strangers_that_claim_one_slot_and_hold_keys() {
     model.servers[1].keys = "150".parse().unwrap();
     assert_refused(&model.view(), &desired(2, 0), &["node-1 holds keys", "node-0 claims too", "never met"]);
 }
+
+#[test]
+fn a_setting_that_only_a_restart_changes() {
+    let mut model = Model::formed(1, 1);
+    let mut wish = desired(1, 1);
+    wish.settings.insert("databases".to_owned(), "4".to_owned());
+    for server in &mut model.servers {
+        server.settings.insert("databases".to_owned(), "16".to_owned());
+    }
+    assert_refused(&model.view(), &wish, &["databases is to be \"4\"", "node-0", "--keep-data"]);
+    for server in &mut model.servers {
+        server.settings.insert("databases".to_owned(), "4".to_owned());
+    }
+    assert!(plan(&model.view(), &wish).unwrap().is_empty());
+}
