@@ -2,7 +2,7 @@
 //!
 //! The checksum itself is in `hash`; the way back, from a slot to a tag, is in `tag`.
 
-use crate::hash::crc16;
+use crate::hash::{self, tiny_key};
 use crate::slot::Slot;
 
 /// The part of `key` that is hashed.
@@ -23,10 +23,24 @@ pub fn hash_tag(key: &[u8]) -> &[u8] {
 }
 
 fn between_braces(key: &[u8]) -> Option<&[u8]> {
-    let open = key.iter().position(|&byte| byte == b'{')?;
-    let rest = key.get(open + 1..)?;
-    let length = rest.iter().position(|&byte| byte == b'}')?;
-    rest.get(..length).filter(|tag| !tag.is_empty())
+    let rest = key.get(position(key, b'{')? + 1..)?;
+    rest.get(..position(rest, b'}')?).filter(|tag| !tag.is_empty())
+}
+
+/// Where `wanted` stands first, looked for in eight bytes at a time.
+#[inline]
+fn position(bytes: &[u8], wanted: u8) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let zero_where_wanted = u64::from_le_bytes(*word) ^ (ONES * u64::from(wanted));
+        // The lowest bit that is set is the top bit of the lowest zero byte: a borrow only reaches bytes above one.
+        let found = zero_where_wanted.wrapping_sub(ONES) & !zero_where_wanted & ONES << 7;
+        if found != 0 {
+            return Some(8 * index + found.trailing_zeros() as usize / 8);
+        }
+    }
+    rest.iter().position(|&byte| byte == wanted).map(|index| 8 * words.len() + index)
 }
 
 /// The slot `key` belongs to: CRC-16/XMODEM of its [`hash_tag`], modulo 16384. The same as `CLUSTER KEYSLOT`.
@@ -37,9 +51,14 @@ fn between_braces(key: &[u8]) -> Option<&[u8]> {
 /// assert_eq!(key_slot(b"foo").get(), 12182);
 /// assert_eq!(key_slot(b"cart:{user42}:items"), key_slot(b"profile:{user42}"));
 /// ```
+///
+/// The key is read once: the first brace is looked for in what is loaded for the checksum. [`Kernel`](crate::Kernel)
+/// tells how.
+#[inline]
 #[must_use]
 pub fn key_slot(key: &[u8]) -> Slot {
-    Slot::wrapping(crc16(hash_tag(key)))
+    // So short a key is done before a kernel is chosen and called.
+    if key.len() <= 3 { Slot::wrapping(tiny_key(key)) } else { hash::key_slot(key) }
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@
 //! |---|---|
 //! | [`Slot`] | a slot number, which cannot be 16384 |
 //! | [`key_slot`], [`hash_tag`] | key to slot |
+//! | [`key_slots`] | many keys at once |
+//! | [`Kernel`] | the ways to compute slots, one for each kind of processor |
 //! | [`tag_for_slot`] | slot to a short hash tag, the way back |
 //! | [`SlotRange`] | consecutive slots, `0-5460` |
 //! | [`SlotSet`] | any slots, a bitmap that reads and prints `0-5460 5462` |
-//! | [`SlotMap`] | the owner of each slot |
+//! | [`SlotMap`] | the owner of each slot, its replicas, and the version of what is known |
+//! | `SharedSlotMap` | a slot map that many tasks read without a lock while it changes |
+//! | [`OwnerGroups`] | the keys of one command or pipeline, parted by owner |
 //!
 //! It leaves to others what an owner is (a node, a connection, a shard) and everything that opens a socket.
 //!
@@ -29,16 +33,18 @@
 //!
 //! # Features
 //!
-//! - `std` (default): nothing depends on it today; without it the crate is the same and needs only `alloc`.
+//! - `std` (default): the processor is asked for its abilities when the first key is hashed, and there is
+//!   `SharedSlotMap`. Without it the crate needs only `alloc`, and uses what the program is compiled for.
 //! - `serde`: `Slot` as a number, `SlotRange` and `SlotSet` as text.
 
 #![no_std]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod error;
+mod group;
 mod hash;
 mod key;
 mod map;
@@ -46,6 +52,8 @@ mod range;
 #[cfg(feature = "serde")]
 mod serde;
 mod set;
+#[cfg(feature = "std")]
+mod shared;
 mod slot;
 mod tag;
 
@@ -54,9 +62,13 @@ mod tag;
 mod readme {}
 
 pub use error::{ParseSlotError, ParseSlotErrorReason, SlotOutOfRange};
+pub use group::{Group, GroupIter, GroupedKeys, OwnerGroups};
+pub use hash::{Kernel, key_slots};
 pub use key::{hash_tag, key_slot};
-pub use map::{MapRuns, SlotMap};
+pub use map::{ClaimOutcome, ClaimReport, MapRuns, Route, SlotMap};
 pub use range::{RangeIter, SlotRange};
 pub use set::{SetIter, SetRanges, SlotSet};
+#[cfg(feature = "std")]
+pub use shared::{SharedSlotMap, SlotMapGuard, SlotMapReader};
 pub use slot::{SLOT_COUNT, Slot};
 pub use tag::{HashTag, tag_for_slot};
