@@ -1,21 +1,45 @@
-//! `test`, `soak` and `bench`: cargo, with what it needs installed before and a look for left processes after.
+//! `test`, `test-aarch64` and `soak`: cargo, with what it needs installed before and a look for left processes after.
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::aarch64::{self, Machine};
 use crate::failure::Failure;
-use crate::install::{self, FOR_TESTS, REDIS_CLI};
+use crate::install::{self, FOR_TESTS};
 use crate::leftovers::RunFolder;
+use crate::no_std;
 use crate::run;
 
 /// Cases per property in a round of `soak`, unless `PROPTEST_CASES` says otherwise. The default of proptest is 256.
 const SOAK_CASES: &str = "10000";
 
-/// All tests of the workspace, documentation included.
-pub(crate) fn test(args: &[String]) -> Result<(), Failure> {
-    install::ensure(&FOR_TESTS)?;
-    guarded(run::cargo().args(["test", "--workspace", "--locked"]).args(args))
+/// All tests of the workspace, documentation included; then the slot crate without `std`, and on an emulated
+/// aarch64 unless only this machine's own processor is asked for. With arguments, what they choose and no more.
+pub(crate) fn test(native: bool, args: &[String]) -> Result<(), Failure> {
+    let whole = args.is_empty();
+    let elsewhere = whole && !native;
+    let mut needed = FOR_TESTS.to_vec();
+    if elsewhere {
+        needed.extend(aarch64::needed());
+    }
+    install::ensure(&needed)?;
+    // What is missing is said before the long part, not after it.
+    let machine = elsewhere.then(Machine::prepare).transpose()?;
+    guarded(run::cargo().args(["test", "--workspace", "--locked"]).args(args))?;
+    if whole {
+        no_std::check()?;
+    }
+    match machine {
+        // An aarch64 has done it all already.
+        Some(machine) if machine.is_emulated() => guarded(&mut machine.test(&[])),
+        _ => Ok(()),
+    }
+}
+
+/// The tests of the slot crate on an aarch64.
+pub(crate) fn test_aarch64(args: &[String]) -> Result<(), Failure> {
+    install::ensure(&aarch64::needed())?;
+    guarded(&mut Machine::prepare()?.test(args))
 }
 
 /// Random tests in their long versions, in rounds until the time is over. Every round draws new cases.
@@ -44,73 +68,8 @@ pub(crate) fn soak(minutes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The measurements there are.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum Bench {
-    /// Time to form a cluster, beside `redis-cli --cluster create`
-    Create {
-        /// Cluster sizes, separated by commas
-        #[arg(long)]
-        nodes: Option<String>,
-        /// Formations per size and side
-        #[arg(long)]
-        runs: Option<u32>,
-        /// Server binary
-        #[arg(long, default_value = "redis-server")]
-        engine: String,
-        /// Where every measurement is written [default: bench/create.json in cargo's target folder]
-        #[arg(long, value_name = "FILE")]
-        json: Option<PathBuf>,
-        /// More arguments for the measuring program (`-- --help` lists them)
-        #[arg(last = true)]
-        args: Vec<String>,
-    },
-}
-
-/// Measures; without a name, says what can be measured.
-pub(crate) fn bench(which: Option<Bench>) -> Result<(), Failure> {
-    let Some(Bench::Create { nodes, runs, engine, json, args }) = which else {
-        println!("Measurements (cargo xtask bench NAME):");
-        println!("  create    time to form a cluster, beside redis-cli --cluster create");
-        return Ok(());
-    };
-    let mut needed = vec![REDIS_CLI];
-    needed.extend(install::engine(&engine));
-    install::ensure(&needed)?;
-
-    let json = match json {
-        // Cargo runs in the workspace; the user's path is meant from where the user is.
-        Some(file) => std::path::absolute(&file)
-            .map_err(|error| Failure::said(format!("--json {}: {error}", file.display())))?,
-        None => run::release_folder()?.with_file_name("bench").join("create.json"),
-    };
-    let mut command = run::cargo();
-    command.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--locked",
-        "--package",
-        "slotwright-benches",
-        "--bin",
-        "create",
-    ]);
-    command.args(["--", "--engine", &engine]).arg("--json").arg(&json);
-    if let Some(nodes) = nodes {
-        command.args(["--nodes", &nodes]);
-    }
-    if let Some(runs) = runs {
-        command.args(["--runs", &runs.to_string()]);
-    }
-    guarded(command.args(args))?;
-    if json.exists() {
-        eprintln!("Every measurement: {}", json.display());
-    }
-    Ok(())
-}
-
 /// Runs a command with a temporary folder of its own, and fails if a process is left in it.
-fn guarded(command: &mut Command) -> Result<(), Failure> {
+pub(crate) fn guarded(command: &mut Command) -> Result<(), Failure> {
     let folder = RunFolder::new()?;
     let result = run::run(command.env("TMPDIR", folder.path()));
     folder.close(result)

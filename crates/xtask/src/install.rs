@@ -3,15 +3,16 @@
 //! Packages are installed by `install.sh`, which keeps their services from starting. A program that is there
 //! already, from wherever, is used as it is.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::failure::Failure;
 use crate::run;
 
 /// Something the system must provide.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Component {
-    /// The program whose presence on `PATH` says that the component is there.
+    /// The program whose presence on `PATH` says that the component is there; or a file, by its whole path.
     pub(crate) program: &'static str,
     /// The Debian package that brings it.
     package: &'static str,
@@ -50,6 +51,33 @@ pub(crate) const REDIS_CLI: Component = Component {
     elsewhere: REDIS_SERVER.elsewhere,
 };
 
+/// Runs programs of another processor, system calls included.
+pub(crate) const QEMU_AARCH64: Component = Component {
+    program: "qemu-aarch64",
+    package: "qemu-user",
+    service: None,
+    purpose: "runs the tests of the aarch64 kernels on an emulated processor",
+    elsewhere: "Fedora: dnf install qemu-user; Arch: pacman -S qemu-user; Alpine: apk add qemu-aarch64; or leave these tests out: cargo xtask test --native",
+};
+
+/// Links programs for aarch64.
+pub(crate) const GCC_AARCH64: Component = Component {
+    program: "aarch64-linux-gnu-gcc",
+    package: "gcc-aarch64-linux-gnu",
+    service: None,
+    purpose: "links those tests",
+    elsewhere: "Arch: pacman -S aarch64-linux-gnu-gcc; otherwise name a linker in CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
+};
+
+/// What such a program is linked with and finds when it runs.
+pub(crate) const LIBC_AARCH64: Component = Component {
+    program: "/usr/aarch64-linux-gnu/lib/libc.so",
+    package: "libc6-dev-arm64-cross",
+    service: None,
+    purpose: "the C library they are linked with",
+    elsewhere: "Arch: pacman -S aarch64-linux-gnu-glibc; otherwise name a linker that has one, as above",
+};
+
 /// Servers that can be installed by name.
 const ENGINES: [Component; 2] = [REDIS_SERVER, VALKEY_SERVER];
 
@@ -61,9 +89,19 @@ pub(crate) fn engine(program: &str) -> Option<Component> {
     ENGINES.into_iter().find(|component| component.program == program)
 }
 
+impl Component {
+    fn is_there(&self) -> bool {
+        // A library is no program: that the file is there is enough.
+        if self.program.starts_with('/') {
+            return Path::new(self.program).is_file();
+        }
+        run::has_program(self.program)
+    }
+}
+
 /// Installs those components that are missing; says so first. Says nothing when all are there.
 pub(crate) fn ensure(components: &[Component]) -> Result<(), Failure> {
-    let missing: Vec<&Component> = components.iter().filter(|one| !run::has_program(one.program)).collect();
+    let missing: Vec<&Component> = components.iter().filter(|one| !one.is_there()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -85,7 +123,7 @@ pub(crate) fn ensure(components: &[Component]) -> Result<(), Failure> {
     let installed =
         command.status().map_err(|error| Failure::said(format!("the installer cannot be run: {error}")))?;
 
-    let missing: Vec<&Component> = missing.into_iter().filter(|one| !run::has_program(one.program)).collect();
+    let missing: Vec<&Component> = missing.into_iter().filter(|one| !one.is_there()).collect();
     match (installed.success(), missing.is_empty()) {
         (true, true) => Ok(()),
         (false, true) => Err(Failure::said("installed, but not put right entirely: see the warning above")),

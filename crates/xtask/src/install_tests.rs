@@ -258,4 +258,7 @@ fn nothing_is_said_or_done_when_nothing_is_missing() {
     ensure(&[]).unwrap();
     let shell = Component { program: "sh", package: "x", service: None, purpose: "x", elsewhere: "x" };
     ensure(&[shell]).unwrap();
+    let library = Component { program: "/etc/passwd", ..shell };
+    ensure(&[library]).unwrap();
+    assert!(!Component { program: "/etc", ..shell }.is_there());
 }

@@ -1,15 +1,20 @@
 //! `cargo xtask`: set-up and chores of the workspace.
 //!
 //! Nothing here knows about clusters: what a product command does is the deployer's affair. This file owns the
-//! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test`, `soak`
-//! and `bench`, [`leftovers`] the look for processes that a run forgot.
+//! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test` and
+//! `soak`, [`aarch64`] and [`no_std`] the tests of the slot crate elsewhere, [`mod@bench`] the measurements,
+//! [`leftovers`] the look for processes that a run forgot.
 
+mod aarch64;
+mod bench;
 mod checks;
 mod deployer;
 mod failure;
 mod install;
 mod leftovers;
+mod no_std;
 mod run;
+mod unpacked;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,12 +52,23 @@ enum Chore {
         #[arg(long)]
         keep_data: bool,
     },
-    /// Install what is missing and run every test
+    /// Install what is missing and run every test, those of `test-aarch64` and `check-no-std` included
     Test {
+        /// Leave out the tests on an emulated aarch64
+        #[arg(long)]
+        native: bool,
+        /// Arguments for `cargo test`, which is then all that is run
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Run the tests of slotwright-slots on an emulated aarch64
+    TestAarch64 {
         /// Arguments for `cargo test`
         #[arg(last = true)]
         args: Vec<String>,
     },
+    /// Check that slotwright-slots builds without `std`
+    CheckNoStd,
     /// Run the random tests in their long versions
     Soak {
         /// Shortest time to go on for; a round that has begun is finished
@@ -62,7 +78,7 @@ enum Chore {
     /// Measure; without a name, list what can be measured
     Bench {
         #[command(subcommand)]
-        which: Option<checks::Bench>,
+        which: Option<bench::Bench>,
     },
 }
 
@@ -75,9 +91,11 @@ fn main() -> ExitCode {
                 choice.into_iter().filter(|(chosen, _)| *chosen).map(|(_, name)| name.to_owned()).collect();
             deployer::down(spec.as_deref(), &args)
         }
-        Chore::Test { args } => checks::test(&args),
+        Chore::Test { native, args } => checks::test(native, &args),
+        Chore::TestAarch64 { args } => checks::test_aarch64(&args),
+        Chore::CheckNoStd => no_std::check(),
         Chore::Soak { minutes } => checks::soak(minutes),
-        Chore::Bench { which } => checks::bench(which),
+        Chore::Bench { which } => bench::bench(which),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Running programs: cargo, the deployer, the installer. All share this terminal and say themselves what they do.
+//! Running programs: cargo, the compiler, the deployer, the installer. All share this terminal and say themselves what they do.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,37 @@ pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
     command
+}
+
+/// The compiler that cargo uses, in the workspace.
+pub(crate) fn rustc() -> Command {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.current_dir(workspace());
+    command
+}
+
+/// The target that the compiler itself runs on.
+pub(crate) fn host_target() -> Result<String, Failure> {
+    let text = output(rustc().arg("-vV"))?;
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Failure::said("`rustc -vV` does not name a host"))
+}
+
+/// The folder in which the compiler looks for the standard library of a target, there or not.
+pub(crate) fn target_libraries(target: &str) -> Result<PathBuf, Failure> {
+    Ok(output(rustc().args(["--print", "target-libdir", "--target", target]))?.trim_end().into())
+}
+
+/// Runs a command to its end and takes what it prints.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::said(format!("`{}` cannot be run: {error}", line(command))))?;
+    if !output.status.success() {
+        return Err(Failure::Program { line: line(command), status: output.status });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Runs a command to its end.
