@@ -25,6 +25,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     run::run(
         run::cargo()
             .args(["check", "--quiet", "--locked", "--package", "slotwright-slots", "--no-default-features"])
+            .args(["--features", "serde"])
             .args(["--target", &host])
             .env("CARGO_ENCODED_RUSTFLAGS", flags),
     )
