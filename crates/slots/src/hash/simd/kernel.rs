@@ -224,24 +224,26 @@ macro_rules! kernel {
                     }
                     ops::merge(ops::weigh_pair(ops::both(head, ops::reverse(a)), LAST_TWO))
                 }
-                [a, b] => {
-                    let (a, b) = (ops::load(a), ops::load(b));
-                    let braces = ops::or(ops::equal(a, b'{'), ops::equal(b, b'{'));
-                    if SCAN && ops::any(ops::or(ops::equal(raw, b'{'), braces)) {
+                [_, _] => {
+                    let pair = ops::load_pair(&last(bytes));
+                    let front = ops::both(ops::equal(raw, b'{'), ops::zero());
+                    if SCAN && ops::any_in_pair(ops::or_pair(front, ops::equal_in_pair(pair, b'{'))) {
                         return None;
                     }
-                    let pair = ops::weigh_pair(ops::reverse_pair(ops::both(a, b)), LAST_TWO);
+                    let pair = ops::weigh_pair(ops::reverse_pair(pair), LAST_TWO);
                     ops::xor(ops::weigh(head, const { &weight(2) }), ops::merge(pair))
                 }
-                [a, b, c] => {
-                    let (a, b, c) = (ops::load(a), ops::load(b), ops::load(c));
+                [a, _, _] => {
+                    let a = ops::load(a);
+                    let pair = ops::load_pair(&last(bytes));
                     let front = ops::or(ops::equal(raw, b'{'), ops::equal(a, b'{'));
-                    if SCAN && ops::any(ops::or(front, ops::or(ops::equal(b, b'{'), ops::equal(c, b'{')))) {
+                    let front = ops::both(front, ops::zero());
+                    if SCAN && ops::any_in_pair(ops::or_pair(front, ops::equal_in_pair(pair, b'{'))) {
                         return None;
                     }
                     let front = ops::both(head, ops::reverse(a));
                     let front = ops::weigh_pair(front, const { &[weight(3), weight(2)] });
-                    let pair = ops::weigh_pair(ops::reverse_pair(ops::both(b, c)), LAST_TWO);
+                    let pair = ops::weigh_pair(ops::reverse_pair(pair), LAST_TWO);
                     ops::merge(ops::xor_pair(front, pair))
                 }
                 // A brace that is early shall not cost a pass over all the rest.
