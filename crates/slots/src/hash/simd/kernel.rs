@@ -208,7 +208,6 @@ macro_rules! kernel {
         #[target_feature(enable = $features)]
         #[inline]
         fn longer<const SCAN: bool>(bytes: &[u8]) -> Option<u16> {
-            const LAST_TWO: &[[u64; 2]; 2] = &[weight(1), weight(0)];
             let (front, blocks) = bytes.split_first()?.1.as_rchunks::<16>();
             let raw = ops::load(&first(bytes));
             #[expect(
@@ -216,44 +215,81 @@ macro_rules! kernel {
                 reason = "at most fifteen bytes are left before blocks of sixteen"
             )]
             let head = ops::shuffle(raw, &FIRST[front.len() & 15]);
-            let sum = match blocks {
+            if blocks.len() < 4 {
+                return Some(ops::reduce(few::<SCAN, 0>(raw, head, blocks)?));
+            }
+            // A brace that is early shall not cost a pass over all the rest.
+            if SCAN && ops::any(ops::equal(raw, b'{')) {
+                return None;
+            }
+            let (blocks, last_four) = blocks.split_at(blocks.len() - 4);
+            if blocks.len() >= 4 {
+                return many::<SCAN>(bytes);
+            }
+            let last_four = last_four.as_flattened();
+            let (a, b) = (ops::load_pair(&first(last_four)), ops::load_pair(&last(last_four)));
+            let braces = ops::or_pair(ops::equal_in_pair(a, b'{'), ops::equal_in_pair(b, b'{'));
+            if SCAN && ops::any_in_pair(braces) {
+                return None;
+            }
+            let a = ops::weigh_pair(ops::reverse_pair(a), const { &[weight(3), weight(2)] });
+            let b = ops::weigh_pair(ops::reverse_pair(b), const { &[weight(1), weight(0)] });
+            let front = few::<SCAN, 4>(raw, head, blocks)?;
+            Some(ops::reduce(ops::xor(front, ops::merge(ops::xor_pair(a, b)))))
+        }
+
+        /// What a head and at most three blocks amount to that `AFTER` blocks follow, before reduction. The head was
+        /// made from the first sixteen bytes, `raw`.
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn few<const SCAN: bool, const AFTER: usize>(
+            raw: Vector,
+            head: Vector,
+            blocks: &[[u8; 16]],
+        ) -> Option<Vector> {
+            let braces = ops::equal(raw, b'{');
+            match blocks {
+                [] => {
+                    if SCAN && ops::any(braces) {
+                        return None;
+                    }
+                    Some(ops::weigh(head, const { &weight(AFTER) }))
+                }
                 [a] => {
                     let a = ops::load(a);
-                    if SCAN && ops::any(ops::or(ops::equal(raw, b'{'), ops::equal(a, b'{'))) {
+                    if SCAN && ops::any(ops::or(braces, ops::equal(a, b'{'))) {
                         return None;
                     }
-                    ops::merge(ops::weigh_pair(ops::both(head, ops::reverse(a)), LAST_TWO))
+                    let pair = ops::both(head, ops::reverse(a));
+                    Some(ops::merge(ops::weigh_pair(pair, const { &[weight(AFTER + 1), weight(AFTER)] })))
                 }
                 [_, _] => {
-                    let pair = ops::load_pair(&last(bytes));
-                    let front = ops::both(ops::equal(raw, b'{'), ops::zero());
-                    if SCAN && ops::any_in_pair(ops::or_pair(front, ops::equal_in_pair(pair, b'{'))) {
+                    let pair = ops::load_pair(&last(blocks.as_flattened()));
+                    let braces = ops::or_pair(ops::both(braces, ops::zero()), ops::equal_in_pair(pair, b'{'));
+                    if SCAN && ops::any_in_pair(braces) {
                         return None;
                     }
-                    let pair = ops::weigh_pair(ops::reverse_pair(pair), LAST_TWO);
-                    ops::xor(ops::weigh(head, const { &weight(2) }), ops::merge(pair))
+                    let weights = const { &[weight(AFTER + 1), weight(AFTER)] };
+                    let pair = ops::weigh_pair(ops::reverse_pair(pair), weights);
+                    Some(ops::xor(ops::weigh(head, const { &weight(AFTER + 2) }), ops::merge(pair)))
                 }
-                [a, _, _] => {
+                [a, ..] => {
                     let a = ops::load(a);
-                    let pair = ops::load_pair(&last(bytes));
-                    let front = ops::or(ops::equal(raw, b'{'), ops::equal(a, b'{'));
-                    let front = ops::both(front, ops::zero());
+                    let pair = ops::load_pair(&last(blocks.as_flattened()));
+                    let front = ops::both(ops::or(braces, ops::equal(a, b'{')), ops::zero());
                     if SCAN && ops::any_in_pair(ops::or_pair(front, ops::equal_in_pair(pair, b'{'))) {
                         return None;
                     }
                     let front = ops::both(head, ops::reverse(a));
-                    let front = ops::weigh_pair(front, const { &[weight(3), weight(2)] });
-                    let pair = ops::weigh_pair(ops::reverse_pair(pair), LAST_TWO);
-                    ops::merge(ops::xor_pair(front, pair))
+                    let front = ops::weigh_pair(front, const { &[weight(AFTER + 3), weight(AFTER + 2)] });
+                    let weights = const { &[weight(AFTER + 1), weight(AFTER)] };
+                    let pair = ops::weigh_pair(ops::reverse_pair(pair), weights);
+                    Some(ops::merge(ops::xor_pair(front, pair)))
                 }
-                // A brace that is early shall not cost a pass over all the rest.
-                _ if SCAN && ops::any(ops::equal(raw, b'{')) => return None,
-                _ => return many::<SCAN>(bytes),
-            };
-            Some(ops::reduce(sum))
+            }
         }
 
-        /// The same for more than 64 bytes, where a loop pays.
+        /// The same for more than 128 bytes, where a loop pays.
         #[target_feature(enable = $features)]
         #[inline(never)]
         fn many<const SCAN: bool>(bytes: &[u8]) -> Option<u16> {
