@@ -31,6 +31,13 @@
 //! assert_eq!(owners.get(key_slot(b"bar")), Some(&"node-a"));
 //! ```
 //!
+//! # Speed
+//!
+//! Beside the implementations that other Rust clients stand on; the README has the table, and `cargo xtask bench slots`
+//! in the workspace measures it again.
+//!
+#![doc = include_str!("../speed.svg")]
+//!
 //! # Features
 //!
 //! - `std` (default): the processor is asked for its abilities when the first key is hashed, and there is
