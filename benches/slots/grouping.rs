@@ -14,10 +14,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use slotwright_benches::keys::KeySet;
+use slotwright_benches::suite::group;
 use slotwright_slots::{OwnerGroups, SLOT_COUNT, Slot, SlotMap, SlotRange, key_slots};
 
 type Node = Arc<str>;
@@ -92,13 +92,7 @@ fn grouping(criterion: &mut Criterion) {
         let expected = ours(&keys, &mut buffer);
         assert_eq!([ours_known(&slots, &mut buffer), peers(&keys), peers_known(&slots)], [expected; 3]);
 
-        let mut group = criterion.benchmark_group(format!("grouping/{count}x{owners}"));
-        group
-            .warm_up_time(Duration::from_millis(100))
-            .measurement_time(Duration::from_millis(300))
-            .sample_size(20)
-            .nresamples(10_000)
-            .throughput(Throughput::Elements(count as u64));
+        let mut group = group(criterion, format!("grouping/{count}x{owners}"), count);
         group.bench_function("slotwright", |bencher| bencher.iter(|| ours(black_box(&keys), &mut buffer)));
         group.bench_function("hashmap", |bencher| bencher.iter(|| peers(black_box(&keys))));
         group.bench_function("slotwright-slots-known", |bencher| {

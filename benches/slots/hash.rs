@@ -5,28 +5,16 @@
 //! ratios that `cargo xtask bench slots` prints come from `report`, which measures the same work in turns.
 
 use std::hint::black_box;
-use std::time::Duration;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use slotwright_benches::keys::{KeySet, Shape};
+use slotwright_benches::suite::group;
 use slotwright_benches::{batch, single};
 use slotwright_slots::Slot;
 
 /// Around the blocks of 4, 8 and 16 bytes that implementations work in, then powers of two and between.
 const LENGTHS: [usize; 19] = [1, 2, 4, 8, 12, 15, 16, 17, 24, 31, 32, 33, 48, 64, 96, 128, 256, 512, 1024];
 const TAGGED_LENGTHS: [usize; 3] = [16, 64, 256];
-
-fn group<'a>(criterion: &'a mut Criterion, name: &str, keys: usize) -> BenchmarkGroup<'a, WallTime> {
-    let mut group = criterion.benchmark_group(name);
-    group
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(200))
-        .sample_size(20)
-        .nresamples(10_000)
-        .throughput(Throughput::Elements(keys as u64));
-    group
-}
 
 fn singles(criterion: &mut Criterion, name: &str, parameter: &str, set: &KeySet) {
     let keys = set.slices();

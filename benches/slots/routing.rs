@@ -20,7 +20,8 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use slotwright_benches::suite::group;
 use slotwright_slots::{SLOT_COUNT, SharedSlotMap, Slot, SlotMap, SlotRange};
 
 type Node = Arc<str>;
@@ -219,17 +220,6 @@ fn read(node: Option<&Node>) -> usize {
     node.map_or(0, |node| node.len())
 }
 
-fn group<'a>(criterion: &'a mut Criterion, work: &str, elements: usize) -> BenchmarkGroup<'a, WallTime> {
-    let mut group = criterion.benchmark_group(format!("routing/{work}"));
-    group
-        .warm_up_time(Duration::from_millis(100))
-        .measurement_time(Duration::from_millis(250))
-        .sample_size(20)
-        .nresamples(10_000)
-        .throughput(Throughput::Elements(elements as u64));
-    group
-}
-
 /// Measures a pass over random slots.
 fn pass(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -245,7 +235,7 @@ fn pass(
 
 /// Every structure in turn, each checked against the ranges it was made from.
 fn each(criterion: &mut Criterion, work: &str, elements: usize, bench: impl Fn(&mut Measure<'_, '_>)) {
-    let mut group = group(criterion, work, elements);
+    let mut group = group(criterion, format!("routing/{work}"), elements);
     for nodes in NODES {
         bench(&mut Measure { group: &mut group, nodes, runs: runs(nodes) });
     }

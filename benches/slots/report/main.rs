@@ -80,6 +80,8 @@ fn main() -> ExitCode {
 }
 
 fn report(args: &Args) -> Result<(), Failure> {
+    // What cannot be written to is said before a minute of measuring, not after it.
+    std::fs::create_dir_all(&args.out).map_err(Failure::io("making", &args.out))?;
     let suites = args.criterion.as_deref().map(suites::read).transpose()?.unwrap_or_default();
     let plan = if args.quick { Plan::QUICK } else { Plan::FULL };
     let rows = races::run(plan);
@@ -91,7 +93,6 @@ fn report(args: &Args) -> Result<(), Failure> {
         Report { circumstances: Circumstances::here(args.quick), plan, bars, rows, instructions, suites };
     let text = markdown::render(&report);
     let json = serde_json::to_string_pretty(&report).map_err(Failure::Json)? + "\n";
-    std::fs::create_dir_all(&args.out).map_err(Failure::io("making", &args.out))?;
     write(&args.out.join("slots.md"), &text)?;
     write(&args.out.join("slots.json"), &json)?;
     write(&args.out.join("slots.svg"), &plot::draw(&report)?)?;
