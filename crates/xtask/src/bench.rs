@@ -93,6 +93,9 @@ fn slots(out: Option<&Path>, quick: bool) -> Result<(), Failure> {
         Some(folder) => from_here("--out", folder)?,
         None => bench_folder()?,
     };
+    // Refused now, not after a minute of measuring.
+    std::fs::create_dir_all(&out)
+        .map_err(|error| Failure::said(format!("--out {} cannot be made: {error}", out.display())))?;
     // Results of this run alone: a benchmark that has another name by now would stay in the table for ever.
     let criterion = bench_folder()?.join("criterion");
     if criterion.exists() {
