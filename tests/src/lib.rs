@@ -11,6 +11,7 @@ pub mod fault;
 pub mod outside;
 pub mod points;
 pub mod ports;
+pub mod program;
 pub mod random;
 pub mod server;
 pub mod wait;

@@ -11,6 +11,7 @@ use slotwright_tests::{
     deployment::{Deployment, PASSWORD_VARIABLE, Run, run, slotwright, tree},
     outside,
     ports::Ports,
+    program,
     server::{self, Options},
 };
 
@@ -185,8 +186,7 @@ fn an_engine_that_is_missing_or_lacks_commands() {
     };
     let script = |name: &str, text: &str| {
         let path = deployment.folder().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        program::write_script(&path, text);
         path
     };
     with(Path::new("no-such-redis-server"));
@@ -243,7 +243,7 @@ fn a_password_that_running_nodes_do_not_have() {
 /// Runs the deployer as a user without rights, from a copy everyone can run.
 fn run_as_nobody(deployment: &Deployment, words: &[&str]) -> Run {
     let copy = deployment.folder().join("slotwright");
-    fs::copy(slotwright(), &copy).unwrap();
+    program::copy(slotwright(), &copy);
     fs::set_permissions(deployment.folder(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(deployment.spec(), fs::Permissions::from_mode(0o644)).unwrap();
     let mut command = deployment.command(Path::new("setpriv"));

@@ -1,6 +1,6 @@
 //! The installer script against a folder that plays the system and stubs that play apt, dpkg and systemd.
 
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -43,8 +43,7 @@ impl System {
 
     fn program(&self, name: &str, text: &str) {
         let file = self.root.join("bin").join(name);
-        std::fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        run::write_script(&file, &format!("#!/bin/sh\n{text}\n")).unwrap();
     }
 
     /// How apt-get ends.
@@ -57,8 +56,7 @@ impl System {
     }
 
     fn write_policy(&self, text: &str) {
-        std::fs::write(self.policy(), text).unwrap();
-        std::fs::set_permissions(self.policy(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        run::write_script(&self.policy(), text).unwrap();
     }
 
     fn starts_at_boot(&self) -> bool {

@@ -1,8 +1,9 @@
 //! Running programs: cargo, the compiler, the deployer, the installer. All share this terminal and say themselves what they do.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 
@@ -41,7 +42,7 @@ pub(crate) fn target_libraries(target: &str) -> Result<PathBuf, Failure> {
 /// Runs a command to its end and takes what it prints.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command
-        .stderr(std::process::Stdio::inherit())
+        .stderr(Stdio::inherit())
         .output()
         .map_err(|error| Failure::said(format!("`{}` cannot be run: {error}", line(command))))?;
     if !output.status.success() {
@@ -77,6 +78,22 @@ pub(crate) fn has_program(name: &str) -> bool {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| executable(&folder.join(name)))
+}
+
+/// Writes a script that everyone can run.
+///
+/// A process of its own writes it. A process that another thread starts at that moment would inherit our open file for an
+/// instant, and the kernel refuses to run a file that somebody has open for writing (ETXTBSY).
+pub(crate) fn write_script(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::said(format!("{}: {error}", path.display()));
+    let mut command = Command::new("install");
+    command.args(["-m", "755", "/dev/stdin"]).arg(path).stdin(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    // Closes the pipe when it is dropped, which is the end of the script.
+    let written = child.stdin.take().map_or(Ok(()), |mut input| input.write_all(text.as_bytes()));
+    let status = child.wait().map_err(failed)?;
+    written.map_err(failed)?;
+    if status.success() { Ok(()) } else { Err(Failure::Program { line: line(&command), status }) }
 }
 
 /// A command line for people: program name and arguments.

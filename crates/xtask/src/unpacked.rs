@@ -163,7 +163,7 @@ impl Cache {
                 .args([format!("{COMPILER}={offered}"), format!("{LIBRARY}:arm64={offered}")]),
         )?;
         self.unpack(&packages.join("archives"), &root)?;
-        write_wrapper(&root.join("rustc"))?;
+        run::write_script(&root.join("rustc"), WRAPPER)?;
         works(&root, part)
             .map_err(|failure| Failure::said(format!("the unpacked compiler does not work: {failure}")))?;
         self.keep(&root, &offered, part)
@@ -249,13 +249,6 @@ impl Cache {
         std::fs::rename(root, &kept).map_err(|error| failed(&kept, &error))?;
         Ok(kept.join("rustc"))
     }
-}
-
-fn write_wrapper(path: &Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, WRAPPER)
-        .and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)))
-        .map_err(|error| failed(path, &error))
 }
 
 /// Compiles a line with the standard libraries of both targets.

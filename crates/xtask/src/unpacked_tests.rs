@@ -1,7 +1,5 @@
 //! The cache of compilers, with stubs that play apt and dpkg and unpack a shell script as compiler.
 
-use std::os::unix::fs::PermissionsExt;
-
 use super::*;
 
 const OFFERED: &str = "1.96.0+dfsg1-1~deb12u2";
@@ -33,8 +31,7 @@ impl Place {
 
     fn program(&self, name: &str, text: &str) {
         let file = self.base.join("bin").join(name);
-        std::fs::write(&file, format!("#!/bin/sh\nBASE='{}'\n{text}\n", self.base.display())).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        run::write_script(&file, &format!("#!/bin/sh\nBASE='{}'\n{text}\n", self.base.display())).unwrap();
     }
 
     fn offers(&self, version: &str) {
