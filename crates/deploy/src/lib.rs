@@ -21,11 +21,12 @@ mod spec;
 mod stamp;
 
 pub use converge::{ConvergeOptions, Convergence, PhaseTime, converge};
-pub use effects::{Effect, Effects, Witness};
+pub use effects::Effects;
 pub use error::{Class, Error, PortHolder};
 pub use fleet::{Fleet, OBSERVED_SETTINGS};
 pub use local::{LocalDeployment, UpOptions};
 pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
+pub use slotwright_machine::{Effect, Witness};
 pub use spec::{ClusterSpec, LocalSpec, PasswordSource, PortList, SettingValue, SpecError};
 pub use stamp::{DeploymentId, Stamp};

@@ -4,7 +4,6 @@
 
 mod engine;
 mod guard;
-mod lock;
 mod node;
 mod preflight;
 mod process;
@@ -22,9 +21,10 @@ use slotwright_cluster::{
     Settings,
     settings::{Setting, canonical},
 };
+use slotwright_machine::{Lock, LockError};
 use slotwright_topology::{ClusterStatus, ClusterView, Desired, Member, Plan};
 
-use self::{lock::Lock, node::LocalNode, preflight::Survey};
+use self::{node::LocalNode, preflight::Survey};
 use crate::{
     ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, Reporter, Stamp,
     converge, stamp::Ownership,
@@ -36,6 +36,10 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 /// How long until a server is asked to end again. One that is writing its first append-only log, as a replica does after
 /// its first copy, says no and forgets that it was asked (`prepareForShutdown` in the servers' source).
 const STOP_REMINDER: Duration = Duration::from_secs(1);
+
+/// A node's data is nobody else's business.
+const PRIVATE_FOLDER: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
 /// What `up` may do beyond the ordinary.
 #[derive(Debug, Clone, Default)]
@@ -151,8 +155,11 @@ impl LocalDeployment {
             slotwright_topology::plan(&fleet.observe().await, &self.desired())?;
         }
         let data = self.spec.data_directory();
-        self.effects.make_folder(&data).map_err(|source| unwritable(&data, source))?;
-        let _lock = Lock::take(&data)?;
+        self.effects
+            .machine()
+            .make_folder(&data, PRIVATE_FOLDER)
+            .map_err(|source| unwritable(&data, source))?;
+        let _lock = take_lock(&data)?;
         let survey = self.survey(&options.adopt).await?;
         self.stamp(&survey, reporter)?;
         self.write_configs()?;
@@ -169,7 +176,7 @@ impl LocalDeployment {
             guard::await_safe_start(&self.nodes, &stopped, &self.settings, &fleet, reporter).await?;
             reporter.report(Event::Starting { nodes: stopped.len() });
             let program = engine::find(&engine)?;
-            start::start(&self.effects, &program, &self.nodes, &stopped, reporter).await?;
+            start::start(self.effects.machine(), &program, &self.nodes, &stopped, reporter).await?;
         }
         start::await_loaded(&fleet, &self.nodes).await?;
         let convergence = converge(&fleet, &self.desired(), reporter, &options.converge).await?;
@@ -234,7 +241,7 @@ impl LocalDeployment {
             return Ok(0);
         }
         preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
-        let lock = Lock::take(&data)?;
+        let lock = take_lock(&data)?;
         preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
         let stopped = self.stop_servers(reporter).await?;
         if delete_data {
@@ -268,18 +275,19 @@ impl LocalDeployment {
     }
 
     fn ask_to_end(&self, node: &LocalNode, pid: u32) -> Result<(), Error> {
-        self.effects.stop_server(&node.folder, || process::ask_to_end(pid, &node.folder)).map_err(|source| {
-            Error::Folder {
+        self.effects.machine().stop_server(&node.folder, || process::ask_to_end(pid, &node.folder)).map_err(
+            |source| Error::Folder {
                 action: "stop the server of",
                 path: node.folder.clone(),
                 remedy: "run it as the user who started the servers",
                 source,
-            }
-        })
+            },
+        )
     }
 
     fn delete_data(&self, data: &Path, lock: Lock) -> Result<(), Error> {
-        let remove = |path: &Path| self.effects.remove(path).map_err(|source| unwritable(path, source));
+        let remove =
+            |path: &Path| self.effects.machine().remove(path).map_err(|source| unwritable(path, source));
         for node in &self.nodes {
             // The stamp goes last: what is left after a kill still says whose it is.
             for entry in fs::read_dir(&node.folder).into_iter().flatten().flatten() {
@@ -290,7 +298,7 @@ impl LocalDeployment {
             remove(&node.stamp())?;
             remove(&node.folder)?;
         }
-        remove(&Lock::path(data))?;
+        remove(&lock_file(data))?;
         drop(lock);
         // Something else in it is not ours to remove.
         let _ = fs::remove_dir(data);
@@ -355,7 +363,10 @@ impl LocalDeployment {
             }
         };
         for node in survey.identity.to_stamp.iter().filter_map(|index| self.nodes.get(*index)) {
-            self.effects.make_folder(&node.folder).map_err(|source| unwritable(&node.folder, source))?;
+            self.effects
+                .machine()
+                .make_folder(&node.folder, PRIVATE_FOLDER)
+                .map_err(|source| unwritable(&node.folder, source))?;
             let stamp = Stamp { deployment: id, name: self.spec.name.clone(), node: node.name.clone() };
             self.write(&node.stamp(), &stamp.to_text())?;
         }
@@ -377,7 +388,10 @@ impl LocalDeployment {
     }
 
     fn write(&self, path: &Path, text: &str) -> Result<(), Error> {
-        self.effects.write_file(path, text).map_err(|source| unwritable(path, source))
+        self.effects
+            .machine()
+            .write_file(path, text.as_bytes(), PRIVATE_FILE)
+            .map_err(|source| unwritable(path, source))
     }
 
     /// True when nothing of this deployment exists yet.
@@ -393,4 +407,22 @@ fn unwritable(path: &Path, source: std::io::Error) -> Error {
         remedy: "give this user the right to it, make room, or name another data-directory",
         source,
     }
+}
+
+fn lock_file(data: &Path) -> PathBuf {
+    data.join(".slotwright.lock")
+}
+
+/// One deployer at a time: takes the lock of the data directory, which must exist.
+fn take_lock(data: &Path) -> Result<Lock, Error> {
+    let path = lock_file(data);
+    Lock::take(&path).map_err(|error| match error {
+        LockError::Held => Error::Locked { path: data.to_path_buf() },
+        LockError::Unusable(source) => Error::Folder {
+            action: "lock",
+            path,
+            remedy: "give this user the right to it, or name another data-directory",
+            source,
+        },
+    })
 }

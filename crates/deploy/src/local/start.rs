@@ -7,10 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use slotwright_machine::Machine;
 use tokio::time::sleep;
 
 use super::node::LocalNode;
-use crate::{Effects, Error, Event, Fleet, Reporter};
+use crate::{Error, Event, Fleet, Reporter};
 
 /// How long a server may take to open its port; loading its data comes after that.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ const LOADING_PATIENCE: Duration = Duration::from_secs(3600);
 /// the log, so that it loads the snapshot; the plan then switches the log on, as the Redis documentation tells people
 /// to do ("Redis persistence", on switching to AOF).
 pub(crate) async fn start(
-    effects: &Effects,
+    machine: &Machine,
     program: &Path,
     nodes: &[LocalNode],
     stopped: &[usize],
@@ -38,7 +39,7 @@ pub(crate) async fn start(
             arguments.extend(["--appendonly", "no"].map(OsStr::new));
         }
         let child =
-            effects.start_server(program, &arguments, &node.folder, &node.log()).map_err(|error| {
+            machine.start_server(program, &arguments, &node.folder, &node.log()).map_err(|error| {
                 Error::Start { node: node.name.clone(), reason: error.to_string(), log: String::new() }
             })?;
         started.push((node, child));
