@@ -11,6 +11,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,7 +23,7 @@ use crate::run;
 const VARIABLE: &str = "SLOTWRIGHT_NFS_TOOLS";
 
 /// What is unpacked, besides what it depends on.
-const PACKAGES: [&str; 14] = [
+const PACKAGES: [&str; 15] = [
     // The server in user space, on files and on memory, and the bus by which it is told of exports.
     "nfs-ganesha",
     "nfs-ganesha-vfs",
@@ -40,6 +41,7 @@ const PACKAGES: [&str; 14] = [
     "qemu-system-x86",
     "linux-image-cloud-amd64",
     "busybox-static",
+    "kmod",
     "e2fsprogs",
     // Network namespaces: ip, ss.
     "iproute2",
@@ -179,6 +181,7 @@ impl Store {
             let _ = write!(manifest, "\n{}", self.version(&package)?);
         }
         works(&root)?;
+        index_modules(&root)?;
         manifest.push('\n');
         let file = root.join(MANIFEST);
         std::fs::write(&file, manifest).map_err(|error| failed(&file, &error))?;
@@ -279,6 +282,17 @@ fn works(root: &Path) -> Result<(), Failure> {
             let said = String::from_utf8_lossy(&tried.stderr);
             return Err(Failure::said(format!("{program} does not start: {}", said.trim())));
         }
+    }
+    Ok(())
+}
+
+/// Writes down which modules of the kernel need which, as installing would do.
+fn index_modules(root: &Path) -> Result<(), Failure> {
+    for kernel in debian::names(&root.join("usr/lib/modules")) {
+        let mut depmod = Command::new(root.join("usr/bin/kmod"));
+        // What the program does goes by its name.
+        depmod.arg0("depmod").env("LD_LIBRARY_PATH", libraries(root));
+        debian::run_as("depmod", depmod.arg("-b").arg(root).arg(kernel))?;
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ impl Place {
         for (program, _) in TRIED {
             place.tree_program(program, "exit 0");
         }
+        place.tree_program("usr/bin/kmod", "echo \"$*\" >>\"${0%/usr*}/depmod\"");
+        std::fs::create_dir_all(place.base.join("tree/usr/lib/modules/6.1")).unwrap();
         // As in the package rpcbind.
         place.tree_program("usr/bin/rpcinfo", "exit 7");
         symlink("../bin/rpcinfo", place.base.join("tree/usr/sbin/rpcinfo")).unwrap();
@@ -31,7 +33,7 @@ impl Place {
         place.program(
             "dpkg-deb",
             "case $1 in\n\
-                 --fsys-tarfile) exec tar -c -C \"$BASE/tree\" ./usr/bin ./usr/sbin ./sbin ./bin ;;\n\
+                 --fsys-tarfile) exec tar -c -C \"$BASE/tree\" ./usr/bin ./usr/sbin ./usr/lib ./sbin ./bin ;;\n\
                  *) printf 'all=1.0-2' ;;\n\
              esac",
         );
@@ -117,6 +119,14 @@ fn merged_folders_are_one() {
         let program = place.folder().join(folder).join("rpcinfo");
         assert_eq!(Command::new(&program).status().unwrap().code(), Some(7), "{}", program.display());
     }
+}
+
+#[test]
+fn the_modules_of_the_kernel_are_indexed() {
+    let place = Place::new("modules");
+    place.store().ensure().unwrap();
+    let asked = std::fs::read_to_string(place.folder().join("depmod")).unwrap();
+    assert!(asked.starts_with("-b ") && asked.ends_with("/root 6.1\n"), "{asked}");
 }
 
 #[test]
