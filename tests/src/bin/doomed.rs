@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     };
     let listing = target.is_none();
     let spec = ClusterSpec::load(Path::new(spec)).unwrap();
-    let points = Points::new(spec.data_directory(), spec.ports(), target);
+    let place = spec.local_place().unwrap();
+    let points = Points::new(place.data_directory, place.ports, target);
     let deployment = LocalDeployment::new(spec, points.effects()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let result = runtime.block_on(async {
