@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use slotwright_machine::Owner;
 
 use crate::{
-    exports::{Client, Grant, Options},
+    exports::{Access, Client, Grant, Options},
     ids::Ids,
 };
 
@@ -142,9 +142,97 @@ impl Wanted {
         let export = |(name, path): (String, PathBuf)| {
             let id = ids.get(&name)?;
             let options = self.options(id);
-            let grants = self.clients.iter().map(|client| Grant::new(client.clone(), options.clone())).collect();
+            let grants = self.clients.iter().map(|client| Grant { client: client.clone(), options: options.clone() }).collect();
             Some(Export { name, path, id, grants, owner: self.owner })
         };
         self.paths().filter_map(export).collect()
+    }
+}
+
+impl Wanted {
+    fn options(&self, id: u16) -> Options {
+        let options = match &self.policy {
+            Policy::Safe => Options {
+                access: Access { read_only: false, root_squash: true, all_squash: true },
+                anonuid: self.owner.uid,
+                anongid: self.owner.gid,
+                ..Options::default()
+            },
+            Policy::Tutorial => Options {
+                access: Access { read_only: false, root_squash: false, all_squash: false },
+                secure: false,
+                ..Options::default()
+            },
+            Policy::Custom(options) => Options::clone(options),
+        };
+        Options { fsid: Some(u32::from(id)), ..options }
+    }
+}
+
+fn judge_path(field: &'static str, path: &Path) -> Result<(), WishError> {
+    let bad = |why: String| Err(WishError { field, why });
+    if !path.is_absolute() {
+        return bad(format!("`{}` must be absolute: it is a path on the server", path.display()));
+    }
+    // `.` in the middle of a path is gone after parsing: the text tells.
+    let text = path.to_string_lossy();
+    let dots = text.split('/').any(|part| part == "." || part == "..");
+    if dots || !path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_))) {
+        return bad(format!("`{}` must not have `.` or `..` in it", path.display()));
+    }
+    if text.chars().any(char::is_control) {
+        return bad("it has control characters in it".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> Wanted {
+        Wanted {
+            deployment: "demo".into(),
+            base: "/data/nfs/redis".into(),
+            prefix: "pv".into(),
+            count: 6,
+            clients: vec!["10.198.0.0/16".parse().unwrap(), "fd00::/8".parse().unwrap()],
+            policy: Policy::Safe,
+            owner: Owner { uid: 999, gid: 998, mode: 0o700 },
+            mount_point: None,
+        }
+    }
+
+    #[test]
+    fn exports_follow_from_wishes() {
+        let mut ids = Ids::new("demo");
+        ids.assign(["pv1", "pv2"], |id| id < 41).unwrap();
+        let exports = wanted().exports(&ids);
+        assert_eq!(exports.len(), 2);
+        assert_eq!(exports[1].path, Path::new("/data/nfs/redis/pv2"));
+        let grants: Vec<String> = exports[1].grants.iter().map(ToString::to_string).collect();
+        let options = "rw,sync,no_subtree_check,secure,all_squash,anonuid=999,anongid=998,fsid=42";
+        assert_eq!(grants, [format!("10.198.0.0/16({options})"), format!("fd00::/8({options})")]);
+
+        let tutorial = Wanted { policy: Policy::Tutorial, clients: vec!["*".parse().unwrap()], ..wanted() };
+        let grant = tutorial.exports(&ids)[0].grants[0].to_string();
+        assert_eq!(grant, "*(rw,sync,no_subtree_check,insecure,no_root_squash,fsid=41)");
+    }
+
+    #[test]
+    fn contradictions_are_told_by_field() {
+        let field = |wanted: Wanted| wanted.judge().map_err(|error| error.field);
+        assert_eq!(field(wanted()), Ok(()));
+        for base in ["data", "/data/../etc", "/data/./x", "/", "/a\nb"] {
+            assert_eq!(field(Wanted { base: base.into(), ..wanted() }), Err("base-directory"), "{base}");
+        }
+        for prefix in ["", "../", "a/b", "-x", "."] {
+            assert_eq!(field(Wanted { prefix: prefix.into(), ..wanted() }), Err("directory-prefix"), "{prefix}");
+        }
+        assert_eq!(field(Wanted { clients: Vec::new(), ..wanted() }), Err("clients"));
+        assert_eq!(field(Wanted { mount_point: Some("/other".into()), ..wanted() }), Err("mount-point"));
+        assert_eq!(field(Wanted { mount_point: Some("/data".into()), ..wanted() }), Ok(()));
+        let options = Policy::Custom(Box::new("rw,fsid=7".parse().unwrap()));
+        assert_eq!(field(Wanted { policy: options, ..wanted() }), Err("options"));
     }
 }

@@ -1,3 +1,5 @@
 //! NFS for tests: the programs.
 
+pub mod kernel;
+pub mod storage;
 pub mod tools;
