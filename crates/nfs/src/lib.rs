@@ -3,6 +3,7 @@
 //! The crate knows servers, exports and the protocol; it knows no Redis. Where a decision needs that (is this `nodes.conf`
 //! ours?) it hands over bytes.
 
+pub mod exports;
 mod finding;
 
 pub use finding::{Finding, Severity};
