@@ -28,7 +28,11 @@ pub(crate) async fn run(command: cli::Exports, screen: &Screen) -> Result<Exit, 
             let exports = open(&spec, screen)?;
             let outcome = exports.apply(&consent.into()).await?;
             let count = exports.place().wanted.count;
-            show_outcome(&outcome, &format!("nothing to do, all {count} exports are as the spec says"), screen);
+            show_outcome(
+                &outcome,
+                &format!("nothing to do, all {count} exports are as the spec says"),
+                screen,
+            );
             Ok(Exit::Done)
         }
         cli::Exports::Status { spec } => {
@@ -51,7 +55,8 @@ pub(crate) async fn run(command: cli::Exports, screen: &Screen) -> Result<Exit, 
                 true => screen.document(&verified),
                 false => screen.print(&render::verified(&verified, screen.style())),
             }
-            let worst = verified.iter().flat_map(|export| export.findings()).map(|finding| finding.severity).max();
+            let worst =
+                verified.iter().flat_map(|export| export.findings()).map(|finding| finding.severity).max();
             Ok(if worst >= Some(Severity::Warning) { Exit::Found } else { Exit::Done })
         }
         cli::Exports::Render { spec, format } => {

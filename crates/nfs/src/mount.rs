@@ -160,8 +160,7 @@ impl MountOptions {
 }
 
 fn judge(option: &str) -> Result<(), MountOptionError> {
-    let refuse =
-        |why, instead| Err(MountOptionError { option: option.to_owned(), why, instead });
+    let refuse = |why, instead| Err(MountOptionError { option: option.to_owned(), why, instead });
     let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
     match name {
         "" => refuse("it is empty", "remove it"),
@@ -176,10 +175,9 @@ fn judge(option: &str) -> Result<(), MountOptionError> {
             "without locks two servers can run on one folder and interleave one append-only log",
             "leave it out",
         ),
-        "local_lock" if value != Some("none") => refuse(
-            "locks that other clients do not see let two servers run on one folder",
-            "leave it out",
-        ),
+        "local_lock" if value != Some("none") => {
+            refuse("locks that other clients do not see let two servers run on one folder", "leave it out")
+        }
         "ro" => refuse("a node writes its data", "leave it out"),
         "udp" => refuse("nfs(5) warns of silent corruption over UDP", "leave it out"),
         "proto" if value.is_some_and(|value| value.starts_with("udp")) => {

@@ -52,11 +52,7 @@ impl Observation {
         let configuration = server.configuration()?;
         let served = match server.check_running().await {
             Ok(()) => Some(server.served().await?),
-            // The kernel's table is a file, which is there without the server.
-            Err(Error::NotRunning { .. }) if offline => match server {
-                Server::Kernel(kernel) => Some(kernel.served()?),
-                Server::Ganesha(_) => None,
-            },
+            Err(Error::NotRunning { .. }) if offline => server.kept()?,
             Err(error) => return Err(error),
         };
         Ok(Self { directories, ids, configuration, served, users: Vec::new() })

@@ -117,9 +117,9 @@ pub(crate) fn target_without(
 ) -> Result<Target, Error> {
     let mut target = target(wanted, seen)?;
     let configured = |path: &Path| seen.configuration.ours.iter().any(|export| export.path == path);
-    target.exports.retain(|export| {
-        !names.is_empty() && !names.contains(&export.name) && configured(&export.path)
-    });
+    target
+        .exports
+        .retain(|export| !names.is_empty() && !names.contains(&export.name) && configured(&export.path));
     target.directories = false;
     Ok(target)
 }
@@ -242,7 +242,8 @@ fn refuse_foreign(plan: &mut Plan, wanted: &Wanted, server: &Server, seen: &Obse
                     foreign.place,
                     export.path.display()
                 ),
-                instead: "remove that entry first (`slotwright exports lint` shows what it allows)".to_owned(),
+                instead: "remove that entry first (`slotwright exports lint` shows what it allows)"
+                    .to_owned(),
             });
         }
     }
@@ -374,19 +375,16 @@ fn describe(step: &Step) -> Vec<Line> {
             };
             vec![line(sign, export.path.display().to_string(), format!("{what} {}", grants.join(" ")))]
         }
-        Step::Withdraw { served } => vec![line(
-            '-',
-            served.path.display().to_string(),
-            "serve it no more; its data stays".to_owned(),
-        )],
+        Step::Withdraw { served } => {
+            vec![line('-', served.path.display().to_string(), "serve it no more; its data stays".to_owned())]
+        }
     }
 }
 
 /// The lines that go and come.
 fn differences(path: &str, before: &[u8], after: &[u8]) -> Vec<Line> {
-    let lines = |bytes: &[u8]| -> Vec<String> {
-        String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
-    };
+    let lines =
+        |bytes: &[u8]| -> Vec<String> { String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect() };
     let (before, after) = (lines(before), lines(after));
     let only = |here: &[String], there: &[String], sign: char| -> Vec<Line> {
         here.iter()

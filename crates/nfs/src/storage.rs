@@ -216,7 +216,8 @@ impl Storage {
         ExportStatus {
             name: export.name.clone(),
             path: export.path.clone(),
-            id: Some(export.id).filter(|_| seen.ids.as_ref().is_some_and(|ids| ids.get(&export.name).is_some())),
+            id: Some(export.id)
+                .filter(|_| seen.ids.as_ref().is_some_and(|ids| ids.get(&export.name).is_some())),
             drift,
             users: seen.users_of(&export.path).to_vec(),
             served: running.then_some(served.is_some()),
@@ -233,7 +234,9 @@ impl Storage {
         let mut risk = plan::at_risk(&self.wanted, &seen, &target);
         // Who is named needs no question, which could go unanswered.
         risk.retain(|path| {
-            path.file_name().and_then(|name| name.to_str()).is_none_or(|name| !consent.even_if_used.contains(name))
+            path.file_name()
+                .and_then(|name| name.to_str())
+                .is_none_or(|name| !consent.even_if_used.contains(name))
         });
         seen.ask_users(&self.server, &risk).await?;
         plan::plan(&self.wanted, &self.server, &seen, target, consent)
@@ -383,15 +386,8 @@ impl Storage {
         }
         for step in done.iter().rev() {
             let undone = match step {
-                Step::Serve { export, was: Some(was) } => {
-                    self.server.serve(&self.machine, &as_before(export, was), Some(&as_now(export))).await
-                }
-                Step::Serve { export, was: None } => self.withdraw_if_served(&export.path).await,
-                Step::Withdraw { served } => match self.is_served(&served.path).await {
-                    Ok(true) => Ok(()),
-                    Ok(false) => self.server.serve(&self.machine, &restored(served), None).await,
-                    Err(error) => Err(error),
-                },
+                Step::Serve { export, was } => self.restore(&export.path, was.as_ref()).await,
+                Step::Withdraw { served } => self.restore(&served.path, Some(served)).await,
                 Step::MakeDirectory { .. }
                 | Step::SetOwner { .. }
                 | Step::WriteIds { .. }
@@ -402,31 +398,20 @@ impl Storage {
         result
     }
 
-    async fn is_served(&self, path: &Path) -> Result<bool, Error> {
-        Ok(self.server.served().await?.iter().any(|served| served.path == path))
-    }
-
-    async fn withdraw_if_served(&self, path: &Path) -> Result<(), Error> {
-        match self.server.served().await?.iter().find(|served| served.path == path) {
-            Some(served) => self.server.withdraw(&self.machine, served).await,
-            None => Ok(()),
+    /// Has the server serve at `path` what it served before.
+    async fn restore(&self, path: &Path, was: Option<&Served>) -> Result<(), Error> {
+        // A step may have stopped half-way: only the server knows what it did.
+        let served = self.server.served().await?;
+        let now = served.iter().find(|served| served.path == path);
+        match (was, now) {
+            (Some(was), _) => self.server.serve(&self.machine, &restored(was), now).await,
+            (None, Some(now)) => self.server.withdraw(&self.machine, now).await,
+            (None, None) => Ok(()),
         }
     }
 }
 
-/// An export as it was served before it was changed.
-fn as_before(export: &Export, was: &Served) -> Export {
-    Export {
-        id: was.id.unwrap_or(export.id),
-        grants: was.grants.clone().unwrap_or_else(|| export.grants.clone()),
-        ..export.clone()
-    }
-}
-
-fn as_now(export: &Export) -> Served {
-    Served { path: export.path.clone(), id: Some(export.id), grants: Some(export.grants.clone()) }
-}
-
+/// An export that serves what was served before.
 fn restored(served: &Served) -> Export {
     Export {
         name: String::new(),

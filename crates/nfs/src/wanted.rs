@@ -101,7 +101,10 @@ impl Wanted {
         if !self.prefix.starts_with(|c: char| c.is_ascii_alphanumeric()) || !self.prefix.chars().all(plain) {
             return bad(
                 "directory-prefix",
-                format!("`{}` cannot begin a directory's name; take letters, digits, `-`, `_` and `.`", self.prefix),
+                format!(
+                    "`{}` cannot begin a directory's name; take letters, digits, `-`, `_` and `.`",
+                    self.prefix
+                ),
             );
         }
         if self.clients.is_empty() {
@@ -142,7 +145,11 @@ impl Wanted {
         let export = |(name, path): (String, PathBuf)| {
             let id = ids.get(&name)?;
             let options = self.options(id);
-            let grants = self.clients.iter().map(|client| Grant { client: client.clone(), options: options.clone() }).collect();
+            let grants = self
+                .clients
+                .iter()
+                .map(|client| Grant { client: client.clone(), options: options.clone() })
+                .collect();
             Some(Export { name, path, id, grants, owner: self.owner })
         };
         self.paths().filter_map(export).collect()
@@ -227,7 +234,11 @@ mod tests {
             assert_eq!(field(Wanted { base: base.into(), ..wanted() }), Err("base-directory"), "{base}");
         }
         for prefix in ["", "../", "a/b", "-x", "."] {
-            assert_eq!(field(Wanted { prefix: prefix.into(), ..wanted() }), Err("directory-prefix"), "{prefix}");
+            assert_eq!(
+                field(Wanted { prefix: prefix.into(), ..wanted() }),
+                Err("directory-prefix"),
+                "{prefix}"
+            );
         }
         assert_eq!(field(Wanted { clients: Vec::new(), ..wanted() }), Err("clients"));
         assert_eq!(field(Wanted { mount_point: Some("/other".into()), ..wanted() }), Err("mount-point"));

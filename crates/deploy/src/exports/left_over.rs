@@ -71,7 +71,9 @@ pub(super) fn judge(name: &str, exports: &[(&str, &[FoundFile])]) -> BTreeMap<St
                     tell(
                         Severity::Critical,
                         "copied-node",
-                        format!("{NODES_CONF} has the identity of the node in {other}, {id}: one was copied from the other"),
+                        format!(
+                            "{NODES_CONF} has the identity of the node in {other}, {id}: one was copied from the other"
+                        ),
                         "keep the one that the cluster uses, and move the other's content away",
                     );
                 }

@@ -132,11 +132,14 @@ impl Exports {
             options.names.iter().find(|name| !paths.iter().any(|(known, _)| known == *name))
         {
             let known: Vec<&str> = paths.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(
-                SpecError::new(format!("there is no export `{unknown}`; there are {}", known.join(", "))).into()
-            );
+            return Err(SpecError::new(format!(
+                "there is no export `{unknown}`; there are {}",
+                known.join(", ")
+            ))
+            .into());
         }
-        let chosen = paths.iter().filter(|(name, _)| options.names.is_empty() || options.names.contains(name));
+        let chosen =
+            paths.iter().filter(|(name, _)| options.names.is_empty() || options.names.contains(name));
         let mut reports = Vec::new();
         // One after the other: the latency of one shall not be that of six.
         for (name, path) in chosen {

@@ -69,7 +69,7 @@ pub(super) fn render(place: &NfsPlace, rendering: Rendering) -> Result<Rendered,
     };
     Ok(Rendered {
         file: server.config_file().to_path_buf(),
-        text: server.render(&exports),
+        text: server.render(&exports).map_err(Error::from)?,
         exports: exports.iter().map(|export| describe(place, export)).collect(),
     })
 }

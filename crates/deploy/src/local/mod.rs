@@ -26,8 +26,8 @@ use slotwright_topology::{ClusterStatus, ClusterView, Desired, Member, Plan};
 
 use self::{node::LocalNode, preflight::Survey};
 use crate::{
-    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, LocalPlace, Reporter, Stamp,
-    converge, stamp::Ownership,
+    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, LocalPlace,
+    Reporter, Stamp, converge, stamp::Ownership,
 };
 
 /// How long a server may take to end after it was asked to: it may have to write its data first.

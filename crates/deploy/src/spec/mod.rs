@@ -69,7 +69,7 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
 
@@ -280,7 +280,10 @@ fn in_plain_words(message: &str) -> String {
         let known = known.split(" at line").next()?.split(", ").map(|name| name.trim_matches('`'));
         known
             .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
-            .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
+            // A beginning counts as well: `base-dir` for `base-directory`.
+            .filter(|(distance, name)| {
+                *distance <= 2.max(name.len() / 3) || (unknown.len() > 2 && name.starts_with(unknown))
+            })
             .min()
             .map(|(_, name)| name)
     };
@@ -305,7 +308,9 @@ mod tests {
 
     #[test]
     fn reads_ports_in_every_form() {
-        let ports = |text: &str| ClusterSpec::parse(&GOOD.replace("7000", text)).unwrap().local_place().unwrap().ports;
+        let ports = |text: &str| {
+            ClusterSpec::parse(&GOOD.replace("7000", text)).unwrap().local_place().unwrap().ports
+        };
         let six: Vec<u16> = (7000..7006).collect();
         assert_eq!(ports("7000"), six);
         assert_eq!(ports("7000-7005"), six);

@@ -169,9 +169,10 @@ impl NfsSpec {
     /// The exports of the deployment `name` with `nodes` nodes; relative paths start from `base`.
     pub(super) fn place(&self, name: &str, base: &Path, nodes: usize) -> Result<NfsPlace, SpecError> {
         let bad = |field: &str, why: String| SpecError::new(format!("storage.nfs.{field}: {why}"));
-        let clients = self.clients.iter().map(|client| {
-            client.parse().map_err(|error| bad("clients", format!("`{client}`: {error}")))
-        });
+        let clients = self
+            .clients
+            .iter()
+            .map(|client| client.parse().map_err(|error| bad("clients", format!("`{client}`: {error}"))));
         let policy = match self.options.as_str() {
             "safe" => Policy::Safe,
             "tutorial" => Policy::Tutorial,
@@ -183,9 +184,14 @@ impl NfsSpec {
         let mode = u32::from_str_radix(mode.trim_start_matches("0o"), 8)
             .ok()
             .filter(|bits| *bits <= 0o7777)
-            .ok_or_else(|| bad("owner.mode", format!("`{mode}` is not octal; write for instance \"0700\"")))?;
+            .ok_or_else(|| {
+                bad("owner.mode", format!("`{mode}` is not octal; write for instance \"0700\""))
+            })?;
         if mode & 0o700 != 0o700 {
-            return Err(bad("owner.mode", format!("with {mode:04o} the owner itself cannot write; add 0700")));
+            return Err(bad(
+                "owner.mode",
+                format!("with {mode:04o} the owner itself cannot write; add 0700"),
+            ));
         }
         let wanted = Wanted {
             deployment: name.to_owned(),
@@ -225,18 +231,18 @@ impl NfsSpec {
     fn mount(&self) -> Result<MountOptions, SpecError> {
         let bad = |why: String| SpecError::new(format!("storage.nfs.mount-options: {why}"));
         let options = match &self.mount_options {
-            Some(options) => {
-                MountOptions::new(options.iter().map(String::as_str)).map_err(|error| bad(error.to_string()))?
-            }
+            Some(options) => MountOptions::new(options.iter().map(String::as_str))
+                .map_err(|error| bad(error.to_string()))?,
             None => MountOptions::default(),
         };
         if self.port == 0 {
             return Err(SpecError::new("storage.nfs.port: 0 is no port; the usual one is 2049"));
         }
         match options.port() {
-            Some(port) if port != self.port => {
-                Err(bad(format!("port={port} contradicts storage.nfs.port, {}; leave it out here", self.port)))
-            }
+            Some(port) if port != self.port => Err(bad(format!(
+                "port={port} contradicts storage.nfs.port, {}; leave it out here",
+                self.port
+            ))),
             None if self.port != default_port() => {
                 MountOptions::new(options.iter().chain([format!("port={}", self.port).as_str()]))
                     .map_err(|error| bad(error.to_string()))

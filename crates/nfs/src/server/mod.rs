@@ -3,8 +3,8 @@
 //!
 //! A server decides nothing about what there shall be; that is the plan's business.
 
-pub mod ganesha;
-pub mod kernel;
+mod ganesha;
+mod kernel;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,10 @@ use slotwright_machine::Machine;
 
 use crate::{Error, Export, Finding, exports::Grant};
 
-pub use self::{ganesha::Ganesha, kernel::Kernel};
+pub use self::{
+    ganesha::{Ganesha, GaneshaFiles},
+    kernel::{Kernel, KernelFiles},
+};
 
 /// One export as a server serves it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +109,10 @@ impl Server {
     }
 
     /// The whole content of our own file.
-    pub fn render(&self, exports: &[Export]) -> String {
+    ///
+    /// # Errors
+    /// When an export cannot be written in the server's language.
+    pub fn render(&self, exports: &[Export]) -> Result<String, Error> {
         match self {
             Self::Kernel(kernel) => kernel.render(exports),
             Self::Ganesha(ganesha) => ganesha.render(exports),
@@ -134,6 +140,15 @@ impl Server {
         match self {
             Self::Kernel(kernel) => kernel.served(),
             Self::Ganesha(ganesha) => ganesha.served().await,
+        }
+    }
+
+    /// What a server that does not run will serve when it starts, where it keeps that apart from its configuration: the
+    /// kernel's table is a file, Ganesha reads its configuration anew.
+    pub(crate) fn kept(&self) -> Result<Option<Vec<Served>>, Error> {
+        match self {
+            Self::Kernel(kernel) => kernel.served().map(Some),
+            Self::Ganesha(_) => Ok(None),
         }
     }
 

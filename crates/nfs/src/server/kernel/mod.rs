@@ -6,16 +6,24 @@
 mod users;
 
 use std::{
+    ffi::{OsStr, OsString},
     fs, io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use slotwright_machine::{Effect, Finished, Machine};
+use slotwright_machine::Machine;
 
 use super::{Configuration, Configured, FileChange, Served, User};
-use crate::{Error, Export};
+use crate::{
+    Error, Export, Finding, Severity,
+    exports::{self, Client, Document, Entry, Flavour, Grant, Located, Options, Security},
+};
+
+const HEADER: &[u8] = b"# Written by Slotwright; `slotwright exports apply` replaces what is changed here.\n\
+    # Exports of others belong in a file of their own.\n";
 
 /// Longest time for one call of exportfs(8): it looks up host names.
 const EXPORTFS_LIMIT: Duration = Duration::from_secs(30);
@@ -85,8 +93,94 @@ impl Kernel {
 
     pub(super) fn files(&self, exports: &[Export]) -> Result<Vec<FileChange>, Error> {
         let before = read(&self.drop_in)?;
-        let after = (!exports.is_empty()).then(|| self.render(exports).into_bytes());
+        let after = match exports {
+            [] => None,
+            exports => Some(self.render(exports)?.into_bytes()),
+        };
         Ok(vec![FileChange { path: self.drop_in.clone(), before, after, mode: 0o644 }])
+    }
+
+    pub(super) fn render(&self, exports: &[Export]) -> Result<String, Error> {
+        let mut document = Document::parse(HEADER);
+        for export in exports {
+            document.add(&export.path, &export.grants).map_err(|error| Error::Configuration {
+                place: export.path.display().to_string(),
+                what: format!("it cannot be written as exports(5) has it: {error}"),
+            })?;
+        }
+        Ok(String::from_utf8_lossy(&document.to_bytes()).into_owned())
+    }
+
+    pub(super) fn configuration(&self) -> Result<Configuration, Error> {
+        let mut configuration = Configuration::default();
+        for path in self.all_files()? {
+            let Some(bytes) = read(&path)? else { continue };
+            let document = Document::parse(&bytes);
+            let ours = path == self.drop_in;
+            for error in document.errors() {
+                let place = format!("{}:{}", path.display(), error.position);
+                if ours {
+                    let what =
+                        format!("{}; mend or remove the line: an export in it would be lost", error.problem);
+                    return Err(Error::Configuration { place, what });
+                }
+                configuration.findings.push(broken(place, &error));
+            }
+            let list = if ours { &mut configuration.ours } else { &mut configuration.foreign };
+            list.extend(document.entries().map(|entry| configured(&path, &entry)));
+        }
+        Ok(configuration)
+    }
+
+    /// The main file and the drop-ins that exports(5) reads.
+    fn all_files(&self) -> Result<Vec<PathBuf>, Error> {
+        let folder = &self.files.exports_folder;
+        let unreadable = |source| Error::File {
+            action: "read",
+            path: folder.clone(),
+            source,
+            remedy: "run as root, on the machine that serves",
+        };
+        let mut files = vec![self.files.exports_file.clone()];
+        match fs::read_dir(folder) {
+            Ok(entries) => {
+                for entry in entries {
+                    let path = entry.map_err(unreadable)?.path();
+                    let name = path.file_name().unwrap_or_default().as_bytes();
+                    if name.ends_with(b".exports") && !name.starts_with(b".") {
+                        files.push(path);
+                    }
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// What exportfs(8) keeps in its table.
+    pub(super) fn served(&self) -> Result<Vec<Served>, Error> {
+        let bytes = read(&self.files.etab)?.unwrap_or_default();
+        let document = Document::parse(&bytes);
+        if let Some(error) = document.errors().next() {
+            let place = format!("{}:{}", self.files.etab.display(), error.position);
+            let what = format!("{}; the table is written by exportfs: run `exportfs -ra`", error.problem);
+            return Err(Error::Configuration { place, what });
+        }
+        let mut served: Vec<Served> = Vec::new();
+        for entry in document.entries() {
+            let grants = entry.grants().iter().map(|given| given.grant.clone());
+            match served.iter_mut().find(|known| known.path == entry.path()) {
+                Some(known) => known.grants.get_or_insert_default().extend(grants),
+                None => served.push(Served {
+                    path: entry.path().to_path_buf(),
+                    id: id_of(&entry),
+                    grants: Some(grants.collect()),
+                }),
+            }
+        }
+        Ok(served)
     }
 
     pub(super) fn users(&self, served: &Served) -> Result<Vec<User>, Error> {
@@ -96,4 +190,134 @@ impl Kernel {
             remedy: "run as root; or name the export with --even-if-used when you know that nobody does",
         })
     }
+
+    pub(super) fn serve(
+        &self,
+        machine: &Machine,
+        export: &Export,
+        was: Option<&Served>,
+    ) -> Result<(), Error> {
+        // Clients that come or change first: whoever is in both is never without.
+        for grant in &export.grants {
+            let target = target(&grant.client, &export.path);
+            let options = grant.options.to_string();
+            self.exportfs(machine, &["-i", "-o", &options], &target)?;
+        }
+        let gone = was
+            .and_then(|was| was.grants.as_ref())
+            .into_iter()
+            .flatten()
+            .filter(|old| !export.grants.iter().any(|grant| grant.client.is_same(&old.client)));
+        for grant in gone {
+            self.exportfs(machine, &["-u"], &target(&grant.client, &export.path))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn withdraw(&self, machine: &Machine, served: &Served) -> Result<(), Error> {
+        for grant in served.grants.iter().flatten() {
+            self.exportfs(machine, &["-u"], &target(&grant.client, &served.path))?;
+        }
+        Ok(())
+    }
+
+    fn exportfs(&self, machine: &Machine, words: &[&str], target: &OsStr) -> Result<(), Error> {
+        let mut command = Command::new(&self.files.exportfs);
+        command.args(words).arg(target).env("LC_ALL", "C");
+        let what = format!("exportfs {} {}", words.join(" "), target.to_string_lossy());
+        let failed = |what: String, remedy: &str| Error::Server {
+            who: self.files.exportfs.display().to_string(),
+            what,
+            remedy: remedy.to_owned(),
+        };
+        let done = machine.ask_program(&what, &mut command, EXPORTFS_LIMIT).map_err(|error| {
+            failed(
+                format!("it cannot be run: {error}"),
+                "install it (Debian: apt-get install nfs-kernel-server), or name it with storage.nfs.kernel.exportfs",
+            )
+        })?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = done.stderr.trim().replace('\n', "; ");
+        Err(failed(format!("`{what}` failed: {said}"), "see what it says"))
+    }
+}
+
+/// A file's content; `None` when it is not there.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::File {
+            action: "read",
+            path: path.to_path_buf(),
+            source,
+            remedy: "run as root, on the machine that serves",
+        }),
+    }
+}
+
+fn configured(file: &Path, entry: &Located<'_>) -> Configured {
+    Configured {
+        path: entry.path().to_path_buf(),
+        id: id_of(entry),
+        grants: entry.grants().iter().map(|given| given.grant.clone()).collect(),
+        place: format!("{}:{}", file.display(), entry.position()),
+    }
+}
+
+/// The id of an export: the first that one of its grants has. 0 is the root of NFSv4, and greater ones are none of ours.
+fn id_of(entry: &Entry) -> Option<u16> {
+    let ids = entry.grants().iter().filter_map(|given| given.grant.options.fsid);
+    ids.filter_map(|id| u16::try_from(id).ok()).find(|id| *id > 0)
+}
+
+fn broken(place: String, error: &exports::Error) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "broken-line",
+        place,
+        what: format!(
+            "{}; what follows in the file is not exported either when it is read again",
+            error.problem
+        ),
+        remedy: "mend the line".to_owned(),
+    }
+}
+
+/// Client and path, as exportfs(8) takes them: `client:path`, an IPv6 address in brackets.
+fn target(client: &Client, path: &Path) -> OsString {
+    let text = client.to_string();
+    let client = match text.split_once('/') {
+        _ if !text.contains(':') => text,
+        Some((address, prefix)) => format!("[{address}]/{prefix}"),
+        None => format!("[{text}]"),
+    };
+    let mut target = OsString::from(format!("{client}:"));
+    target.push(path);
+    target
+}
+
+/// Whether two lists of grants mean the same to the server, whatever was left unsaid.
+pub(super) fn same_grants(one: &[Grant], other: &[Grant]) -> bool {
+    let covers = |one: &[Grant], other: &[Grant]| {
+        other.iter().all(|grant| {
+            one.iter().any(|known| {
+                known.client.is_same(&grant.client) && plain(&known.options) == plain(&grant.options)
+            })
+        })
+    };
+    covers(one, other) && covers(other, one)
+}
+
+/// Options without what says the same in more words: a lone `sec=sys`, and a delay that `async` ignores.
+fn plain(options: &Options) -> Options {
+    let mut plain = options.clone();
+    if let [Security { flavour: Flavour::Sys, access }] = plain.security.as_slice() {
+        plain.access = *access;
+        plain.security.clear();
+    }
+    plain.wdelay = plain.wdelay && plain.sync;
+    plain
 }

@@ -75,11 +75,7 @@ fn held_files(states: &str) -> BTreeSet<FileId> {
         let minor = u64::from_str_radix(parts.next()?, 16).ok()?;
         Some((major, minor, parts.next()?.parse().ok()?))
     };
-    states
-        .split("superblock: \"")
-        .skip(1)
-        .filter_map(|rest| one(rest.split_once('"')?.0))
-        .collect()
+    states.split("superblock: \"").skip(1).filter_map(|rest| one(rest.split_once('"')?.0)).collect()
 }
 
 /// The address in an `info` file, without the port: `address: "10.0.0.7:871"`.
@@ -125,7 +121,8 @@ fn mounted(path: &Path, rmtab: &str) -> Vec<User> {
         .filter_map(|line| {
             let (line, _count) = line.rsplit_once(":0x")?;
             let (client, mounted) = line.split_once(":/")?;
-            let inside = Path::new(std::ffi::OsStr::from_bytes(format!("/{mounted}").as_bytes())).starts_with(path);
+            let inside =
+                Path::new(std::ffi::OsStr::from_bytes(format!("/{mounted}").as_bytes())).starts_with(path);
             inside.then(|| User {
                 client: client.to_owned(),
                 evidence: "has it mounted over NFSv3, as rpc.mountd notes".to_owned(),
@@ -156,8 +153,11 @@ mod tests {
             meta.ino()
         );
         fs::write(nfsd.join("clients/4/states"), state).unwrap();
-        fs::write(nfsd.join("clients/4/info"), "clientid: 0x1\naddress: \"10.0.0.7:871\"\nminor version: 1\n")
-            .unwrap();
+        fs::write(
+            nfsd.join("clients/4/info"),
+            "clientid: 0x1\naddress: \"10.0.0.7:871\"\nminor version: 1\n",
+        )
+        .unwrap();
         let rmtab = folder.path().join("rmtab");
         let found = users(&here, &nfsd, &rmtab).unwrap();
         assert_eq!(found.len(), 1);
@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn mounts_of_version_3_are_read_from_the_notes() {
-        let rmtab = "10.0.0.7:/data/pv1:0x00000001\nfd00::7:/data/pv1/sub:0x00000002\nx:/data/pv10:0x1\nbroken\n";
+        let rmtab =
+            "10.0.0.7:/data/pv1:0x00000001\nfd00::7:/data/pv1/sub:0x00000002\nx:/data/pv10:0x1\nbroken\n";
         let clients: Vec<_> =
             mounted(Path::new("/data/pv1"), rmtab).into_iter().map(|user| user.client).collect();
         assert_eq!(clients, ["10.0.0.7", "fd00::7"]);
