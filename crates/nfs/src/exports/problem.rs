@@ -30,6 +30,14 @@ pub enum Problem {
         /// The path as read.
         found: String,
     },
+    /// A path with a backslash before three octal digits as they stand, which needs escapes to be said at all.
+    #[error(
+        "the path {found:?} has a backslash before three octal digits; exportfs passes it on so that mountd reads another path"
+    )]
+    TwistedPath {
+        /// The path as read.
+        found: String,
+    },
     /// A path of more than 1024 bytes.
     #[error("the path has {length} bytes, more than the {} that exportfs reads", Problem::PATH_LIMIT)]
     LongPath {
@@ -154,6 +162,7 @@ impl Problem {
         match self {
             Self::RelativePath { .. } => "relative-path",
             Self::ClimbingPath { .. } => "climbing-path",
+            Self::TwistedPath { .. } => "twisted-path",
             Self::LongPath { .. } => "long-path",
             Self::LongClient { .. } => "long-client",
             Self::ZeroByte => "zero-byte",
@@ -179,6 +188,7 @@ impl Problem {
         match self {
             Self::RelativePath { .. } => "write the path from / on, in quotation marks if it has blanks",
             Self::ClimbingPath { .. } => "write the path without ..",
+            Self::TwistedPath { .. } => "give the folder another name",
             Self::LongPath { .. } => "export a folder with a shorter path",
             Self::LongClient { .. } => "shorten the names or the option list",
             Self::ZeroByte => "remove it",

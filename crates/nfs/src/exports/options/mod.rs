@@ -9,6 +9,7 @@ mod values;
 
 use std::fmt;
 
+pub(super) use parse::Remark;
 pub use values::{Locations, Mountpoint, OptionPath, Reexport, Uuid};
 
 use super::flavour::{Flavour, Transport};
