@@ -122,48 +122,9 @@ pub(crate) fn read_ids(base: &Path) -> Result<Option<Ids>, Error> {
     }
 }
 
-/// Whether something is mounted at `path`: it is on another device than its parent, or is its own root.
-pub(crate) fn is_mount_point(path: &Path) -> io::Result<bool> {
-    // Two mounts of one file system have one device: only the list of mounts tells.
-    let wanted = path.canonicalize()?;
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    Ok(mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|field| unescape(field) == wanted))
-}
-
-/// A field of mountinfo, in which proc(5) writes blanks and backslashes as three octal digits.
-fn unescape(field: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let mut bytes = Vec::new();
-    let mut rest = field.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let octal = tail.get(..3).filter(|_| *first == b'\\');
-        let byte = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = tail.get(3..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    std::ffi::OsString::from_vec(bytes).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mount_points_are_told_from_directories() {
-        assert!(is_mount_point(Path::new("/proc")).unwrap());
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!is_mount_point(folder.path()).unwrap());
-        assert!(is_mount_point(&folder.path().join("missing")).is_err());
-        assert_eq!(unescape(r"/a\040b\134c"), Path::new(r"/a b\c"));
-    }
 
     #[test]
     fn what_is_at_a_path_is_told() {

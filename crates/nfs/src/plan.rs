@@ -209,10 +209,9 @@ pub(crate) fn plan(
     let mut plan = Plan {
         steps: Vec::new(),
         refusals: Vec::new(),
-        findings: seen.configuration.findings.clone(),
+        findings: server.findings(&target.exports)?,
         exports: Vec::new(),
     };
-    plan.findings.extend(server.findings(&target.exports));
     refuse_foreign(&mut plan, wanted, server, seen, &target);
     if target.directories {
         plan_directories(&mut plan, wanted, seen, consent);

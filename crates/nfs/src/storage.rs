@@ -13,7 +13,8 @@ use slotwright_machine::{Lock, LockError, Machine, Owner};
 
 use crate::{
     Error, Export, Finding, Line, Wanted, WishError,
-    observe::{Directory, Observation, is_mount_point},
+    exports::{Facts, Place, ThisMachine},
+    observe::{Directory, Observation},
     plan::{self, Consent, Plan, Step, Target},
     server::{Served, Server, User},
 };
@@ -145,8 +146,7 @@ impl Storage {
         let mut seen = Observation::make(&self.wanted, &self.server, true).await?;
         let running = self.server.check_running().await.is_ok();
         let target = plan::target(&self.wanted, &seen)?;
-        let mut findings = seen.configuration.findings.clone();
-        findings.extend(self.server.findings(&target.exports));
+        let mut findings = self.server.findings(&target.exports)?;
         let paths: Vec<PathBuf> = target.exports.iter().map(|export| export.path.clone()).collect();
         if running && let Err(error) = seen.ask_users(&self.server, &paths).await {
             findings.push(Finding {
@@ -260,12 +260,13 @@ impl Storage {
 
     fn check_mount(&self) -> Result<(), Error> {
         let Some(path) = &self.wanted.mount_point else { return Ok(()) };
-        let mounted = is_mount_point(path).map_err(|source| Error::File {
-            action: "look at",
-            path: path.clone(),
+        let machine = ThisMachine::read().map_err(|source| Error::File {
+            action: "read",
+            path: "/proc/self/mountinfo".into(),
             source,
-            remedy: "mount its disk, or name another mount-point",
+            remedy: "mount /proc",
         })?;
+        let mounted = matches!(machine.place(path), Place::Folder { mounted: true, .. });
         if mounted {
             return Ok(());
         }

@@ -9,20 +9,37 @@ use super::{
     text::{BAD, BOLD, DIM, DOUBTFUL, GOOD, Style},
 };
 
-/// Findings about exports, the worst first.
+/// Findings about exports, the worst first; those of one kind that differ in their place only are told once.
 pub(crate) fn findings<'a>(findings: impl IntoIterator<Item = &'a Finding>, style: Style) -> String {
-    let findings: Vec<(String, &Finding)> = findings
+    let mut groups: Vec<(&Finding, Vec<&str>)> = Vec::new();
+    for finding in findings {
+        let same = |first: &Finding| {
+            (first.code, first.severity, &first.remedy) == (finding.code, finding.severity, &finding.remedy)
+        };
+        match groups.iter_mut().find(|(first, _)| same(first)) {
+            Some((_, others)) => others.push(&finding.place),
+            None => groups.push((finding, Vec::new())),
+        }
+    }
+    let told: Vec<(String, String, &Finding)> = groups
         .into_iter()
-        .map(|finding| (format!("{} ({})", finding.place, finding.code.replace('-', " ")), finding))
+        .map(|(finding, others)| {
+            let title = format!("{} ({})", finding.place, finding.code.replace('-', " "));
+            let also = match others.as_slice() {
+                [] => String::new(),
+                others => format!("; likewise {}", others.join(", ")),
+            };
+            (style.clean(&title), format!("{}{also}", finding.what), finding)
+        })
         .collect();
-    let shown = findings.iter().map(|(title, finding)| Shown {
+    let shown = told.iter().map(|(title, evidence, finding)| Shown {
         severity: match finding.severity {
             Severity::Info => topology::Severity::Info,
             Severity::Warning => topology::Severity::Warning,
             Severity::Critical => topology::Severity::Critical,
         },
-        title: style.clean(title),
-        evidence: &finding.what,
+        title: title.clone(),
+        evidence,
         remedy: &finding.remedy,
     });
     list(shown.collect(), style)

@@ -35,8 +35,7 @@ impl Storage {
         format!(
             "name: demo\nshards: {shards}\nreplicas-per-shard: 0\nstorage:\n  nfs:\n    server: kernel\n    \
              address: 127.0.0.1\n    base-directory: {root}/data\n    clients: [10.0.0.0/16]\n    kernel:\n      \
-             exports-file: {root}/etc/exports\n      exports-folder: {root}/etc/exports.d\n      \
-             etab: {root}/nfs/etab\n      exportfs: {root}/exportfs\n"
+             etc: {root}/etc\n      state: {root}/nfs\n      exportfs: {root}/exportfs\n"
         )
     }
 

@@ -213,9 +213,8 @@ impl Exports {
 fn kernel(place: &NfsPlace, name: &str) -> Kernel {
     Kernel::new(
         KernelFiles {
-            exports_file: place.kernel.exports_file.clone(),
-            exports_folder: place.kernel.exports_folder.clone(),
-            etab: place.kernel.etab.clone(),
+            etc: place.kernel.etc.clone(),
+            state: place.kernel.state.clone(),
             exportfs: place.kernel.exportfs.clone(),
             ..KernelFiles::default()
         },

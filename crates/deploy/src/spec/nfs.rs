@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use slotwright_nfs::{MountOptions, NfsVersion, Owner, Policy, Wanted};
+use slotwright_nfs::{MountOptions, NfsVersion, Owner, Policy, Wanted, server::KernelFiles};
 
 use super::{SpecError, absolute};
 
@@ -107,24 +107,18 @@ impl Default for OwnerSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct KernelSpec {
-    /// The main file; only read.
-    pub exports_file: PathBuf,
-    /// The folder of drop-in files, one of which is written.
-    pub exports_folder: PathBuf,
-    /// What exportfs(8) has told the kernel.
-    pub etab: PathBuf,
+    /// The folder of `exports`, which is only read, and of `exports.d`, in which one file is written.
+    pub etc: PathBuf,
+    /// The folder in which exportfs(8) keeps its table.
+    pub state: PathBuf,
     /// The program exportfs(8): a name to be found in PATH, or a path.
     pub exportfs: PathBuf,
 }
 
 impl Default for KernelSpec {
     fn default() -> Self {
-        Self {
-            exports_file: "/etc/exports".into(),
-            exports_folder: "/etc/exports.d".into(),
-            etab: "/var/lib/nfs/etab".into(),
-            exportfs: "exportfs".into(),
-        }
+        let KernelFiles { etc, state, exportfs, .. } = KernelFiles::default();
+        Self { etc, state, exportfs }
     }
 }
 
@@ -260,9 +254,8 @@ impl KernelSpec {
     fn resolved(&self, base: &Path) -> Self {
         let is_path = self.exportfs.components().count() > 1;
         Self {
-            exports_file: absolute(base, &self.exports_file),
-            exports_folder: absolute(base, &self.exports_folder),
-            etab: absolute(base, &self.etab),
+            etc: absolute(base, &self.etc),
+            state: absolute(base, &self.state),
             exportfs: if is_path { absolute(base, &self.exportfs) } else { self.exportfs.clone() },
         }
     }

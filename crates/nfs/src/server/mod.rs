@@ -49,8 +49,6 @@ pub struct Configuration {
     pub ours: Vec<Configured>,
     /// Everybody else's.
     pub foreign: Vec<Configured>,
-    /// What is worth telling about the files.
-    pub findings: Vec<Finding>,
 }
 
 /// A file as it is, and as it shall be.
@@ -189,10 +187,11 @@ impl Server {
         }
     }
 
-    /// What of these exports the server cannot do, or does in another way.
-    pub fn findings(&self, exports: &[Export]) -> Vec<Finding> {
+    /// What is worth telling about the configuration once our file says `exports`: what is dangerous, and what the server
+    /// does in another way than it is told.
+    pub(crate) fn findings(&self, exports: &[Export]) -> Result<Vec<Finding>, Error> {
         match self {
-            Self::Kernel(_) => Vec::new(),
+            Self::Kernel(kernel) => kernel.findings(exports),
             Self::Ganesha(ganesha) => ganesha.findings(exports),
         }
     }

@@ -8,7 +8,6 @@ mod users;
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -18,8 +17,11 @@ use slotwright_machine::Machine;
 
 use super::{Configuration, Configured, FileChange, Served, User};
 use crate::{
-    Error, Export, Finding, Severity,
-    exports::{self, Client, Document, Entry, Flavour, Grant, Located, Options, Security},
+    Error, Export, Finding,
+    exports::{
+        self, Client, Document, Entry, Facts, File, Flavour, Grant, Located, Options, Place, Security, Table,
+        ThisMachine,
+    },
 };
 
 const HEADER: &[u8] = b"# Written by Slotwright; `slotwright exports apply` replaces what is changed here.\n\
@@ -31,17 +33,14 @@ const EXPORTFS_LIMIT: Duration = Duration::from_secs(30);
 /// Where the kernel's server has its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KernelFiles {
-    /// The main file; only read.
-    pub exports_file: PathBuf,
-    /// The folder of drop-in files, one of which is written.
-    pub exports_folder: PathBuf,
-    /// What exportfs(8) has told the kernel, or will when it runs.
-    pub etab: PathBuf,
-    /// Who mounted what over NFSv3, as rpc.mountd(8) notes.
-    pub rmtab: PathBuf,
+    /// The folder of `exports`, which is only read, and of `exports.d`, in which one file is written.
+    pub etc: PathBuf,
+    /// The folder of `etab`, in which exportfs(8) keeps what it told the kernel (or will when that runs), and of `rmtab`,
+    /// in which rpc.mountd(8) notes who mounted what over NFSv3.
+    pub state: PathBuf,
     /// The kernel's own folder.
     pub nfsd: PathBuf,
-    /// The program exportfs(8).
+    /// The program exportfs(8): a name to be found in PATH, or a path.
     pub exportfs: PathBuf,
 }
 
@@ -49,10 +48,8 @@ impl Default for KernelFiles {
     /// The places that nfs-utils uses.
     fn default() -> Self {
         Self {
-            exports_file: "/etc/exports".into(),
-            exports_folder: "/etc/exports.d".into(),
-            etab: "/var/lib/nfs/etab".into(),
-            rmtab: "/var/lib/nfs/rmtab".into(),
+            etc: "/etc".into(),
+            state: "/var/lib/nfs".into(),
             nfsd: "/proc/fs/nfsd".into(),
             exportfs: "exportfs".into(),
         }
@@ -69,7 +66,7 @@ pub struct Kernel {
 impl Kernel {
     /// The server with its files, and the drop-in file of `deployment`.
     pub fn new(files: KernelFiles, deployment: &str) -> Self {
-        let drop_in = files.exports_folder.join(format!("slotwright-{deployment}.exports"));
+        let drop_in = files.etc.join("exports.d").join(format!("slotwright-{deployment}.exports"));
         Self { files, drop_in }
     }
 
@@ -112,59 +109,56 @@ impl Kernel {
     }
 
     pub(super) fn configuration(&self) -> Result<Configuration, Error> {
+        let table = self.table()?;
         let mut configuration = Configuration::default();
-        for path in self.all_files()? {
-            let Some(bytes) = read(&path)? else { continue };
-            let document = Document::parse(&bytes);
-            let ours = path == self.drop_in;
-            for error in document.errors() {
-                let place = format!("{}:{}", path.display(), error.position);
-                if ours {
-                    let what =
-                        format!("{}; mend or remove the line: an export in it would be lost", error.problem);
-                    return Err(Error::Configuration { place, what });
-                }
-                configuration.findings.push(broken(place, &error));
+        for file in &table.files {
+            let ours = file.path == self.drop_in;
+            if let Some(error) = file.document.errors().next().filter(|_| ours) {
+                return Err(Error::Configuration {
+                    place: format!("{}:{}", file.path.display(), error.position),
+                    what: format!(
+                        "{}; mend or remove the line: an export in it would be lost",
+                        error.problem
+                    ),
+                });
             }
             let list = if ours { &mut configuration.ours } else { &mut configuration.foreign };
-            list.extend(document.entries().map(|entry| configured(&path, &entry)));
+            list.extend(file.document.entries().map(|entry| configured(&file.path, &entry)));
         }
         Ok(configuration)
     }
 
-    /// The main file and the drop-ins that exports(5) reads.
-    fn all_files(&self) -> Result<Vec<PathBuf>, Error> {
-        let folder = &self.files.exports_folder;
-        let unreadable = |source| Error::File {
-            action: "read",
-            path: folder.clone(),
-            source,
-            remedy: "run as root, on the machine that serves",
-        };
-        let mut files = vec![self.files.exports_file.clone()];
-        match fs::read_dir(folder) {
-            Ok(entries) => {
-                for entry in entries {
-                    let path = entry.map_err(unreadable)?.path();
-                    let name = path.file_name().unwrap_or_default().as_bytes();
-                    if name.ends_with(b".exports") && !name.starts_with(b".") {
-                        files.push(path);
-                    }
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(unreadable(error)),
+    /// What is wrong or dangerous in all files once ours says `exports`.
+    pub(super) fn findings(&self, exports: &[Export]) -> Result<Vec<Finding>, Error> {
+        let mut table = self.table()?;
+        let document = Document::parse(self.render(exports)?.as_bytes());
+        match table.files.iter_mut().find(|file| file.path == self.drop_in) {
+            Some(file) => file.document = document,
+            None => table.files.push(File { path: self.drop_in.clone(), document }),
         }
-        files.sort();
-        Ok(files)
+        let machine = ThisMachine::read().map_err(|source| Error::File {
+            action: "read",
+            path: "/proc/self/mountinfo".into(),
+            source,
+            remedy: "mount /proc",
+        })?;
+        Ok(exports::lint(&table, &Afterwards { machine, exports }))
+    }
+
+    fn table(&self) -> Result<Table, Error> {
+        Table::read(&self.files.etc).map_err(|error| unreadable(&error.path, error.source))
+    }
+
+    fn etab(&self) -> PathBuf {
+        self.files.state.join("etab")
     }
 
     /// What exportfs(8) keeps in its table.
     pub(super) fn served(&self) -> Result<Vec<Served>, Error> {
-        let bytes = read(&self.files.etab)?.unwrap_or_default();
+        let bytes = read(&self.etab())?.unwrap_or_default();
         let document = Document::parse(&bytes);
         if let Some(error) = document.errors().next() {
-            let place = format!("{}:{}", self.files.etab.display(), error.position);
+            let place = format!("{}:{}", self.etab().display(), error.position);
             let what = format!("{}; the table is written by exportfs: run `exportfs -ra`", error.problem);
             return Err(Error::Configuration { place, what });
         }
@@ -184,10 +178,12 @@ impl Kernel {
     }
 
     pub(super) fn users(&self, served: &Served) -> Result<Vec<User>, Error> {
-        users::users(&served.path, &self.files.nfsd, &self.files.rmtab).map_err(|error| Error::UsersUnknown {
-            path: served.path.clone(),
-            why: error.to_string(),
-            remedy: "run as root; or name the export with --even-if-used when you know that nobody does",
+        users::users(&served.path, &self.files.nfsd, &self.files.state.join("rmtab")).map_err(|error| {
+            Error::UsersUnknown {
+                path: served.path.clone(),
+                why: error.to_string(),
+                remedy: "run as root; or name the export with --even-if-used when you know that nobody does",
+            }
         })
     }
 
@@ -249,12 +245,31 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::File {
-            action: "read",
-            path: path.to_path_buf(),
-            source,
-            remedy: "run as root, on the machine that serves",
-        }),
+        Err(source) => Err(unreadable(path, source)),
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::File {
+        action: "read",
+        path: path.to_path_buf(),
+        source,
+        remedy: "run as root, on the machine that serves",
+    }
+}
+
+/// The machine as it will be: the directories of exports are made before they are exported.
+struct Afterwards<'a> {
+    machine: ThisMachine,
+    exports: &'a [Export],
+}
+
+impl Facts for Afterwards<'_> {
+    fn place(&self, path: &Path) -> Place {
+        match self.machine.place(path) {
+            Place::Missing if self.exports.iter().any(|export| export.path == path) => Place::Unknown,
+            place => place,
+        }
     }
 }
 
@@ -271,19 +286,6 @@ fn configured(file: &Path, entry: &Located<'_>) -> Configured {
 fn id_of(entry: &Entry) -> Option<u16> {
     let ids = entry.grants().iter().filter_map(|given| given.grant.options.fsid);
     ids.filter_map(|id| u16::try_from(id).ok()).find(|id| *id > 0)
-}
-
-fn broken(place: String, error: &exports::Error) -> Finding {
-    Finding {
-        severity: Severity::Warning,
-        code: "broken-line",
-        place,
-        what: format!(
-            "{}; what follows in the file is not exported either when it is read again",
-            error.problem
-        ),
-        remedy: "mend the line".to_owned(),
-    }
 }
 
 /// Client and path, as exportfs(8) takes them: `client:path`, an IPv6 address in brackets.
