@@ -4,5 +4,6 @@
 //! ours?) it hands over bytes.
 
 mod finding;
+pub mod wire;
 
 pub use finding::{Finding, Severity};
