@@ -7,6 +7,7 @@ use crate::aarch64::{self, Machine};
 use crate::failure::Failure;
 use crate::install::{self, FOR_TESTS};
 use crate::leftovers::RunFolder;
+use crate::nfs_tools;
 use crate::no_std;
 use crate::run;
 
@@ -23,6 +24,7 @@ pub(crate) fn test(native: bool, args: &[String]) -> Result<(), Failure> {
         needed.extend(aarch64::needed());
     }
     install::ensure(&needed)?;
+    nfs_tools::ensure()?;
     // What is missing is said before the long part, not after it.
     let machine = elsewhere.then(Machine::prepare).transpose()?;
     guarded(run::cargo().args(["test", "--workspace", "--locked"]).args(args))?;
@@ -45,6 +47,7 @@ pub(crate) fn test_aarch64(args: &[String]) -> Result<(), Failure> {
 /// Random tests in their long versions, in rounds until the time is over. Every round draws new cases.
 pub(crate) fn soak(minutes: u64) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
+    nfs_tools::ensure()?;
     let start = Instant::now();
     let time = Duration::from_secs(minutes * 60);
     let cases = std::env::var("PROPTEST_CASES").unwrap_or_else(|_| SOAK_CASES.to_owned());

@@ -2,16 +2,19 @@
 //!
 //! Nothing here knows about clusters: what a product command does is the deployer's affair. This file owns the
 //! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test` and
-//! `soak`, [`aarch64`] and [`no_std`] the tests of the slot crate elsewhere, [`mod@bench`] the measurements,
-//! [`leftovers`] the look for processes that a run forgot.
+//! `soak`, [`aarch64`] and [`no_std`] the tests of the slot crate elsewhere, [`mod@nfs`] the NFS server and the tools
+//! for it, [`mod@bench`] the measurements, [`leftovers`] the look for processes that a run forgot.
 
 mod aarch64;
 mod bench;
 mod checks;
+mod debian;
 mod deployer;
 mod failure;
 mod install;
 mod leftovers;
+mod nfs;
+mod nfs_tools;
 mod no_std;
 mod run;
 mod unpacked;
@@ -75,6 +78,11 @@ enum Chore {
         #[arg(long, default_value_t = 10)]
         minutes: u64,
     },
+    /// Start or stop an NFS server, run the tests on real kernels, or unpack the programs for it
+    Nfs {
+        #[command(subcommand)]
+        what: nfs::Nfs,
+    },
     /// Measure; without a name, list what can be measured
     Bench {
         #[command(subcommand)]
@@ -95,6 +103,7 @@ fn main() -> ExitCode {
         Chore::TestAarch64 { args } => checks::test_aarch64(&args),
         Chore::CheckNoStd => no_std::check(),
         Chore::Soak { minutes } => checks::soak(minutes),
+        Chore::Nfs { what } => nfs::nfs(what),
         Chore::Bench { which } => bench::bench(which),
     };
     match done {

@@ -1,0 +1,3 @@
+//! NFS for tests: the programs.
+
+pub mod tools;
