@@ -20,6 +20,8 @@ pub(crate) struct Observed {
     /// Steps that failed, and how.
     pub(crate) failures: Vec<(StepName, Error)>,
     pub(crate) source_port: Option<SourcePort>,
+    /// Where the mount failed: it works from a port below 1024, or fails from there as well; unknown otherwise.
+    pub(crate) privileged_helps: Option<bool>,
     /// The export's root, and what the server says the caller may do there.
     pub(crate) root: Option<(Attributes, Access)>,
     /// The path leads into the pseudo file system, not into an export.
@@ -98,20 +100,17 @@ fn failure(target: &Target, observed: &Observed, step: StepName, error: &Error) 
             )
         }
         Error::NoProcedure { what } => refused(target, observed, step, error, what, Status::NOTSUPP),
-        Error::Rejected { .. } => denied_mount(observed, step, error),
+        Error::Rejected { .. } if step == StepName::Mount => {
+            denied_mount(observed, step, error, "client-not-permitted", error.to_string())
+        }
+        Error::Rejected { .. } => critical("rejected", "look into the server's log"),
         Error::Refused { what, status } => refused(target, observed, step, error, what, *status),
         Error::NoExport { there, .. } => {
             let there = match there.as_slice() {
                 [] => "the server tells of no exports".to_owned(),
                 some => format!("it exports {}", some.join(", ")),
             };
-            finding(
-                Severity::Critical,
-                "export-missing",
-                step,
-                format!("{error}; {there}"),
-                "apply the exports on the server, or correct the path".to_owned(),
-            )
+            denied_mount(observed, step, error, "export-missing", format!("{error}; {there}"))
         }
         Error::Forgetful { .. } => critical(
             "write-verifier-changes",
@@ -192,7 +191,9 @@ fn refused(
         (_, Status::WRONGSEC) => {
             critical("wrong-security", "let the export take sec=sys, which the volumes use")
         }
-        (_, Status::ACCESS | Status::PERM) if step == StepName::Mount => denied_mount(observed, step, error),
+        (_, Status::ACCESS | Status::PERM) if step == StepName::Mount => {
+            denied_mount(observed, step, error, "client-not-permitted", error.to_string())
+        }
         (_, Status::ACCESS | Status::PERM) => denied(target, observed, step, error),
         (_, Status::IO | Status::SERVERFAULT | Status::NXIO) => {
             critical("server-fault", "look into the server's log and at its disks")
@@ -211,24 +212,36 @@ fn no_locks(what: String) -> Finding {
     )
 }
 
-/// Refused before anything was asked of a file.
-fn denied_mount(observed: &Observed, step: StepName, error: &Error) -> Finding {
-    if observed.source_port == Some(SourcePort::Privileged) {
-        return finding(
-            Severity::Critical,
-            "client-not-permitted",
-            step,
-            error.to_string(),
-            "add this client's address to the export's clients".to_owned(),
-        );
+/// Refused before anything was asked of a file, for a reason that the source port may be.
+fn denied_mount(
+    observed: &Observed,
+    step: StepName,
+    error: &Error,
+    code: &'static str,
+    what: String,
+) -> Finding {
+    const CLIENTS: &str = "add this client's address to the export's clients";
+    const PORT: &str = "from a port above 1023, which a \"secure\" export refuses";
+    let critical = |code, what, remedy: String| finding(Severity::Critical, code, step, what, remedy);
+    let hidden = if code == "export-missing" {
+        "apply the exports on the server, or correct the path; if it is there, "
+    } else {
+        ""
+    };
+    match observed.privileged_helps {
+        Some(true) => critical(
+            "privileged-port-needed",
+            format!("{error}, {PORT}; from one below 1024 the mount works"),
+            "verify as root with a privileged port; use \"insecure\" only behind address translation"
+                .to_owned(),
+        ),
+        Some(false) => critical(code, what, format!("{hidden}{CLIENTS}")),
+        None => critical(
+            code,
+            format!("{what}; the call came {PORT}"),
+            format!("{hidden}verify as root, and {CLIENTS}"),
+        ),
     }
-    finding(
-        Severity::Critical,
-        "privileged-port-needed",
-        step,
-        format!("{error}; the call came from a port above 1023, which a \"secure\" export refuses"),
-        "verify as root from a port below 1024; if that is refused as well, add this client to the export's clients; use \"insecure\" only behind address translation".to_owned(),
-    )
 }
 
 /// May this caller add names to a directory, going by its permission bits? Unknown when the owner is a name.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Preflight, Target,
-    connection::{Budget, Connection, resolve},
+    connection::{Budget, Connection, SourcePort, resolve},
     error::{Error, Status},
     judge::Observed,
     remote::{Attributes, Kind, Locks, Remote, Written},
@@ -103,7 +103,10 @@ pub(crate) async fn run<R: Remote>(target: &Target, preflight: &Preflight, log: 
     let working = Budget { deadline: end - reserve, call: preflight.call_limit };
     let cleaning = Budget { deadline: end, call: preflight.call_limit.min(reserve / 2) };
 
-    let Ok(mut remote) = R::dial(target, working, log).await else { return };
+    let Ok(mut remote) = R::dial(target, working, log).await else {
+        log.observed.privileged_helps = does_privilege_help::<R>(target, cleaning, &log.observed).await;
+        return;
+    };
     let stopped = script(&mut remote, preflight, log).await;
     log.observed.patience = remote.patience();
     remote.allow(cleaning);
@@ -125,6 +128,33 @@ pub(crate) async fn run<R: Remote>(target: &Target, preflight: &Preflight, log: 
     if stopped.is_ok() || log.observed.left_behind.is_empty() {
         remote.farewell().await;
     }
+}
+
+/// After a mount failed: would it work from a port below 1024? A server need not say that this is what it minds: it may
+/// hide the export instead. Unknown where nothing else failed, or such a port is not to be had.
+async fn does_privilege_help<R: Remote>(
+    target: &Target,
+    budget: Budget,
+    observed: &Observed,
+) -> Option<bool> {
+    let (StepName::Mount, Error::NoExport { .. } | Error::Rejected { .. } | Error::Refused { .. }) =
+        observed.failures.first().map(|(step, error)| (*step, error))?
+    else {
+        return None;
+    };
+    if observed.source_port == Some(SourcePort::Privileged) {
+        return Some(false);
+    }
+    let mut log = Log::default();
+    let dialled = R::dial(&Target { privileged_port: true, ..target.clone() }, budget, &mut log).await;
+    if log.observed.source_port != Some(SourcePort::Privileged) {
+        return None;
+    }
+    if let Ok(mut remote) = dialled {
+        remote.farewell().await;
+        return Some(true);
+    }
+    Some(false)
 }
 
 /// Removes each; one that does not exist is no failure.
