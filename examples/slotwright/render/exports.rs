@@ -1,7 +1,7 @@
 //! Exports in words: plans, their state, and what a verification showed.
 
 use slotwright_deploy::exports::Verified;
-use slotwright_nfs::{Finding, Line, Severity, Status, wire::StepState};
+use slotwright_nfs::{Finding, Line, Severity, Status, wire::Outcome};
 use slotwright_topology as topology;
 
 use super::{
@@ -125,10 +125,10 @@ pub(crate) fn verified(verified: &[Verified], style: Style) -> String {
             .steps
             .iter()
             .map(|step| {
-                let (mark, look) = match step.state {
-                    StepState::Done => (style.pick("✓", "ok"), GOOD),
-                    StepState::Failed { .. } => (style.pick("✗", "!!"), BAD),
-                    StepState::Skipped { .. } => (style.pick("–", "--"), DIM),
+                let (mark, look) = match step.outcome {
+                    Outcome::Ok => (style.pick("✓", "ok"), GOOD),
+                    Outcome::Failed { .. } => (style.pick("✗", "!!"), BAD),
+                    Outcome::Skipped { .. } => (style.pick("–", "--"), DIM),
                 };
                 format!("{} {}", style.paint(look, mark), step.name)
             })

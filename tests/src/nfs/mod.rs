@@ -1,5 +1,6 @@
-//! NFS for tests: the programs.
+//! NFS for tests: the programs, and places for exports.
 
+pub mod apart;
 pub mod kernel;
 pub mod storage;
 pub mod tools;

@@ -116,7 +116,7 @@ mod tests {
             name: name.to_owned(),
             size: text.len() as u64,
             bytes: text.as_bytes().to_vec(),
-            owner: 999,
+            owner: None,
             mode: 0o600,
         }
     }
