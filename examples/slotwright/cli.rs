@@ -185,7 +185,7 @@ pub(crate) struct ExportsConsent {
     /// Give this directory its owner although it holds data of another (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) adopt: Vec<String>,
-    /// Take this export away although a client uses it (repeatable)
+    /// Take this export away, or grant it otherwise, although a client uses it (repeatable)
     #[arg(long, value_name = "NAME")]
     pub(crate) even_if_used: Vec<String>,
     /// The server need not run: prepare what it reads when it starts

@@ -9,6 +9,7 @@ use slotwright_machine::Owner;
 
 use crate::{
     Error, Wanted,
+    exports::ThisMachine,
     ids::{Ids, ids_file},
     server::{Configuration, Served, Server, User},
 };
@@ -40,6 +41,8 @@ pub(crate) struct Observation {
     pub(crate) configuration: Configuration,
     /// What it serves; `None` when it does not run.
     pub(crate) served: Option<Vec<Served>>,
+    /// What this machine shows of itself.
+    pub(crate) machine: ThisMachine,
     /// Who uses which export; only those that a plan could take away are asked about.
     pub(crate) users: Vec<(PathBuf, Vec<User>)>,
 }
@@ -55,7 +58,13 @@ impl Observation {
             Err(Error::NotRunning { .. }) if offline => server.kept()?,
             Err(error) => return Err(error),
         };
-        Ok(Self { directories, ids, configuration, served, users: Vec::new() })
+        let machine = ThisMachine::read().map_err(|source| Error::File {
+            action: "read",
+            path: "/proc/self/mountinfo".into(),
+            source,
+            remedy: "mount /proc",
+        })?;
+        Ok(Self { directories, ids, configuration, served, machine, users: Vec::new() })
     }
 
     /// Asks who uses the exports at `paths`.

@@ -1,4 +1,4 @@
-//! From what there is and what shall be to the steps between them. Pure: the same observation gives the same plan.
+//! From what there is and what shall be to the steps between them. The same observation gives the same plan.
 
 use std::{
     collections::BTreeSet,
@@ -10,7 +10,8 @@ use serde::Serialize;
 use slotwright_machine::Owner;
 
 use crate::{
-    Error, Export, Finding, Refusal, Wanted,
+    Error, Export, Finding, Refusal, Wanted, WishError,
+    exports::{Facts, Grant, Place},
     ids::Ids,
     observe::{Directory, Observation},
     server::{FileChange, Served, Server},
@@ -21,7 +22,7 @@ use crate::{
 pub struct Consent {
     /// Directories (`pv3`) that are given their owner although they hold data of another.
     pub adopt: BTreeSet<String>,
-    /// Exports (`pv3`) that are taken away although a client uses them.
+    /// Exports (`pv3`) that are taken away, or granted otherwise, although a client uses them.
     pub even_if_used: BTreeSet<String>,
     /// The server need not run: what it reads when it starts is prepared.
     pub offline: bool,
@@ -158,8 +159,9 @@ fn assign_ids(wanted: &Wanted, seen: &Observation) -> Result<Ids, Error> {
     Ok(ids)
 }
 
-/// The paths of exports that this target would take away or give another id: who uses them must be known.
-pub(crate) fn at_risk(wanted: &Wanted, seen: &Observation, target: &Target) -> Vec<PathBuf> {
+/// The paths of exports that this target would take away, or change so that a client may suffer: who uses them must be
+/// known.
+pub(crate) fn at_risk(wanted: &Wanted, server: &Server, seen: &Observation, target: &Target) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = seen
         .served
         .iter()
@@ -167,12 +169,26 @@ pub(crate) fn at_risk(wanted: &Wanted, seen: &Observation, target: &Target) -> V
         .filter(|served| is_ours(wanted, target, &served.path))
         .filter(|served| {
             let export = target.exports.iter().find(|export| export.path == served.path);
-            export.is_none_or(|export| served.id.is_some_and(|id| id != export.id))
+            export.is_none_or(|export| harm(server, seen, served, export).is_some())
         })
         .map(|served| served.path.clone())
         .collect();
     paths.dedup();
     paths
+}
+
+/// What a client of `served` could suffer from when `export` takes its place; nothing when only more is granted.
+fn harm(server: &Server, seen: &Observation, served: &Served, export: &Export) -> Option<&'static str> {
+    if served.id.is_some_and(|id| id != export.id) {
+        return Some("giving it another id");
+    }
+    let configured = || seen.configuration.ours.iter().find(|known| known.path == served.path);
+    let before = served.grants.as_ref().or_else(|| configured().map(|configured| &configured.grants))?;
+    let kept = |old: &Grant| {
+        let alike = export.grants.iter().filter(|new| new.client.is_same(&old.client));
+        alike.into_iter().any(|new| server.same_grants(std::slice::from_ref(old), std::slice::from_ref(new)))
+    };
+    (!before.iter().all(kept)).then_some("changing what its clients were granted")
 }
 
 /// The paths of exports that the server has, or our file names, and the spec does not.
@@ -198,7 +214,7 @@ fn name_of<'a>(wanted: &Wanted, path: &'a Path) -> Option<&'a str> {
     (path.parent() == Some(&*wanted.base)).then(|| path.file_name()?.to_str()).flatten()
 }
 
-/// Plans the way to `target`.
+/// Plans the way to `target`. Fails only where an export cannot be written in the server's language.
 pub(crate) fn plan(
     wanted: &Wanted,
     server: &Server,
@@ -209,9 +225,12 @@ pub(crate) fn plan(
     let mut plan = Plan {
         steps: Vec::new(),
         refusals: Vec::new(),
-        findings: server.findings(&target.exports)?,
+        findings: server.findings(&seen.configuration, &target.exports, &seen.machine)?,
         exports: Vec::new(),
     };
+    if target.directories {
+        check_mount(wanted, &seen.machine)?;
+    }
     refuse_foreign(&mut plan, wanted, server, seen, &target);
     if target.directories {
         plan_directories(&mut plan, wanted, seen, consent);
@@ -222,11 +241,26 @@ pub(crate) fn plan(
         plan.steps
             .push(Step::WriteIds { path: crate::ids::ids_file(&wanted.base), text: target.ids.to_text() });
     }
-    let files = server.files(&target.exports)?;
+    let files = server.files(&seen.configuration, &target.exports)?;
     plan.steps.extend(files.into_iter().filter(|file| file.before != file.after).map(Step::Write));
     plan_served(&mut plan, wanted, server, seen, &target, consent);
     plan.exports = target.exports;
     Ok(plan)
+}
+
+/// Without its disk, a server would export the empty directory below the mount point.
+fn check_mount(wanted: &Wanted, machine: &dyn Facts) -> Result<(), Error> {
+    let Some(path) = &wanted.mount_point else { return Ok(()) };
+    if matches!(machine.place(path), Place::Folder { mounted: true, .. }) {
+        return Ok(());
+    }
+    Err(Error::Wish(WishError {
+        field: "mount-point",
+        why: format!(
+            "nothing is mounted at {}, so the nodes would write to the disk below it; mount it first",
+            path.display()
+        ),
+    }))
 }
 
 /// What others export must not be exported twice, and what others wrote into our file must not be lost.
@@ -314,7 +348,7 @@ fn plan_served(
         plan.refusals.push(Refusal {
             subject: name.to_owned(),
             why: format!(
-                "{} is in use by {}; {what} would make its open files stale, which ends a Redis that writes",
+                "{} is in use by {}; {what} can make open files stale or refuse writes, which ends a Redis that writes",
                 path.display(),
                 users.join(", ")
             ),
@@ -336,8 +370,8 @@ fn plan_served(
         if was.is_some_and(|was| server.serves(was, export)) {
             continue;
         }
-        if was.is_some_and(|was| was.id.is_some_and(|id| id != export.id)) {
-            refuse_used(&export.path, &export.name, "giving it another id");
+        if let Some(harm) = was.and_then(|was| harm(server, seen, was, export)) {
+            refuse_used(&export.path, &export.name, harm);
         }
         plan.steps.push(Step::Serve { export: export.clone(), was: was.cloned() });
     }
@@ -398,3 +432,6 @@ fn differences(path: &str, before: &[u8], after: &[u8]) -> Vec<Line> {
     }
     changed
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,6 @@ use slotwright_machine::{Lock, LockError, Machine, Owner};
 
 use crate::{
     Error, Export, Finding, Line, Wanted, WishError,
-    exports::{Facts, Place, ThisMachine},
     observe::{Directory, Observation},
     plan::{self, Consent, Plan, Step, Target},
     server::{Served, Server, User},
@@ -105,7 +104,6 @@ impl Storage {
     /// When the machine cannot be looked at.
     pub async fn plan(&self, consent: &Consent) -> Result<Plan, Error> {
         self.check_names(consent)?;
-        self.check_mount()?;
         self.plan_to(consent, plan::target).await
     }
 
@@ -146,7 +144,7 @@ impl Storage {
         let mut seen = Observation::make(&self.wanted, &self.server, true).await?;
         let running = self.server.check_running().await.is_ok();
         let target = plan::target(&self.wanted, &seen)?;
-        let mut findings = self.server.findings(&target.exports)?;
+        let mut findings = self.server.findings(&seen.configuration, &target.exports, &seen.machine)?;
         let paths: Vec<PathBuf> = target.exports.iter().map(|export| export.path.clone()).collect();
         if running && let Err(error) = seen.ask_users(&self.server, &paths).await {
             findings.push(Finding {
@@ -231,7 +229,7 @@ impl Storage {
     ) -> Result<Plan, Error> {
         let mut seen = Observation::make(&self.wanted, &self.server, consent.offline).await?;
         let target = target(&self.wanted, &seen)?;
-        let mut risk = plan::at_risk(&self.wanted, &seen, &target);
+        let mut risk = plan::at_risk(&self.wanted, &self.server, &seen, &target);
         // Who is named needs no question, which could go unanswered.
         risk.retain(|path| {
             path.file_name()
@@ -256,27 +254,6 @@ impl Storage {
                 why: format!("there is no export `{name}`; there are {}", known.join(", ")),
             })),
         }
-    }
-
-    fn check_mount(&self) -> Result<(), Error> {
-        let Some(path) = &self.wanted.mount_point else { return Ok(()) };
-        let machine = ThisMachine::read().map_err(|source| Error::File {
-            action: "read",
-            path: "/proc/self/mountinfo".into(),
-            source,
-            remedy: "mount /proc",
-        })?;
-        let mounted = matches!(machine.place(path), Place::Folder { mounted: true, .. });
-        if mounted {
-            return Ok(());
-        }
-        Err(Error::Wish(WishError {
-            field: "mount-point",
-            why: format!(
-                "nothing is mounted at {}, so the nodes would write to the disk below it; mount it first",
-                path.display()
-            ),
-        }))
     }
 
     async fn carry_out(

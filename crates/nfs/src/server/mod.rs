@@ -6,12 +6,18 @@
 mod ganesha;
 mod kernel;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde::Serialize;
 use slotwright_machine::Machine;
 
-use crate::{Error, Export, Finding, exports::Grant};
+use crate::{
+    Error, Export, Finding,
+    exports::{Facts, Grant},
+};
 
 pub use self::{
     ganesha::{Ganesha, GaneshaFiles},
@@ -49,6 +55,8 @@ pub struct Configuration {
     pub ours: Vec<Configured>,
     /// Everybody else's.
     pub foreign: Vec<Configured>,
+    /// The files that are there, with their content.
+    pub files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 /// A file as it is, and as it shall be.
@@ -125,11 +133,15 @@ impl Server {
         }
     }
 
-    /// The files to be changed so that these are our exports, in the order in which that is safe.
-    pub(crate) fn files(&self, exports: &[Export]) -> Result<Vec<FileChange>, Error> {
+    /// The files to be changed so that `exports` are ours, in the order in which that is safe.
+    pub(crate) fn files(
+        &self,
+        configuration: &Configuration,
+        exports: &[Export],
+    ) -> Result<Vec<FileChange>, Error> {
         match self {
-            Self::Kernel(kernel) => kernel.files(exports),
-            Self::Ganesha(ganesha) => ganesha.files(exports),
+            Self::Kernel(kernel) => kernel.files(configuration, exports),
+            Self::Ganesha(ganesha) => ganesha.files(configuration, exports),
         }
     }
 
@@ -189,9 +201,14 @@ impl Server {
 
     /// What is worth telling about the configuration once our file says `exports`: what is dangerous, and what the server
     /// does in another way than it is told.
-    pub(crate) fn findings(&self, exports: &[Export]) -> Result<Vec<Finding>, Error> {
+    pub(crate) fn findings(
+        &self,
+        configuration: &Configuration,
+        exports: &[Export],
+        machine: &dyn Facts,
+    ) -> Result<Vec<Finding>, Error> {
         match self {
-            Self::Kernel(kernel) => kernel.findings(exports),
+            Self::Kernel(kernel) => kernel.findings(configuration, exports, machine),
             Self::Ganesha(ganesha) => ganesha.findings(exports),
         }
     }
@@ -199,10 +216,16 @@ impl Server {
     /// Whether what is served is what shall be.
     pub(crate) fn serves(&self, served: &Served, export: &Export) -> bool {
         let same_id = served.id.is_none_or(|id| id == export.id);
-        let same_grants = served.grants.as_ref().is_none_or(|grants| match self {
-            Self::Kernel(_) => kernel::same_grants(grants, &export.grants),
-            Self::Ganesha(_) => ganesha::same_grants(grants, &export.grants),
-        });
+        let same_grants =
+            served.grants.as_ref().is_none_or(|grants| self.same_grants(grants, &export.grants));
         served.path == export.path && same_id && same_grants
+    }
+
+    /// Whether two lists of grants mean the same to this server.
+    pub(crate) fn same_grants(&self, one: &[Grant], other: &[Grant]) -> bool {
+        match self {
+            Self::Kernel(_) => kernel::same_grants(one, other),
+            Self::Ganesha(_) => ganesha::same_grants(one, other),
+        }
     }
 }

@@ -23,7 +23,7 @@ impl Ganesha {
     pub(super) fn configuration(&self) -> Result<Configuration, Error> {
         Ok(Configuration::default())
     }
-    pub(super) fn files(&self, _: &[Export]) -> Result<Vec<FileChange>, Error> {
+    pub(super) fn files(&self, _: &Configuration, _: &[Export]) -> Result<Vec<FileChange>, Error> {
         Ok(vec![])
     }
     pub(super) async fn served(&self) -> Result<Vec<Served>, Error> {

@@ -19,8 +19,8 @@ use super::{Configuration, Configured, FileChange, Served, User};
 use crate::{
     Error, Export, Finding,
     exports::{
-        self, Client, Document, Entry, Facts, File, Flavour, Grant, Located, Options, Place, Security, Table,
-        ThisMachine,
+        self, Client, Document, Entry, Facts, Flavour, Grant, Located, Options, Place, Release, Security,
+        Table,
     },
 };
 
@@ -88,8 +88,12 @@ impl Kernel {
         })
     }
 
-    pub(super) fn files(&self, exports: &[Export]) -> Result<Vec<FileChange>, Error> {
-        let before = read(&self.drop_in)?;
+    pub(super) fn files(
+        &self,
+        configuration: &Configuration,
+        exports: &[Export],
+    ) -> Result<Vec<FileChange>, Error> {
+        let before = configuration.files.get(&self.drop_in).cloned();
         let after = match exports {
             [] => None,
             exports => Some(self.render(exports)?.into_bytes()),
@@ -109,7 +113,7 @@ impl Kernel {
     }
 
     pub(super) fn configuration(&self) -> Result<Configuration, Error> {
-        let table = self.table()?;
+        let table = Table::read(&self.files.etc).map_err(|error| unreadable(&error.path, error.source))?;
         let mut configuration = Configuration::default();
         for file in &table.files {
             let ours = file.path == self.drop_in;
@@ -124,29 +128,28 @@ impl Kernel {
             }
             let list = if ours { &mut configuration.ours } else { &mut configuration.foreign };
             list.extend(file.document.entries().map(|entry| configured(&file.path, &entry)));
+            configuration.files.insert(file.path.clone(), file.document.to_bytes());
         }
         Ok(configuration)
     }
 
     /// What is wrong or dangerous in all files once ours says `exports`.
-    pub(super) fn findings(&self, exports: &[Export]) -> Result<Vec<Finding>, Error> {
-        let mut table = self.table()?;
-        let document = Document::parse(self.render(exports)?.as_bytes());
-        match table.files.iter_mut().find(|file| file.path == self.drop_in) {
-            Some(file) => file.document = document,
-            None => table.files.push(File { path: self.drop_in.clone(), document }),
-        }
-        let machine = ThisMachine::read().map_err(|source| Error::File {
-            action: "read",
-            path: "/proc/self/mountinfo".into(),
-            source,
-            remedy: "mount /proc",
-        })?;
+    pub(super) fn findings(
+        &self,
+        configuration: &Configuration,
+        exports: &[Export],
+        machine: &dyn Facts,
+    ) -> Result<Vec<Finding>, Error> {
+        let ours = self.render(exports)?.into_bytes();
+        let main = configuration.files.get(&self.files.etc.join("exports"));
+        let others = configuration
+            .files
+            .iter()
+            .filter(|(path, _)| **path != self.drop_in && path.parent() == self.drop_in.parent());
+        let drop_ins = others.map(|(path, bytes)| (path, bytes.clone())).chain([(&self.drop_in, ours)]);
+        let named = drop_ins.map(|(path, bytes)| (path.file_name().unwrap_or_default().to_owned(), bytes));
+        let table = Table::new(&self.files.etc, main.map(Vec::as_slice), named);
         Ok(exports::lint(&table, &Afterwards { machine, exports }))
-    }
-
-    fn table(&self) -> Result<Table, Error> {
-        Table::read(&self.files.etc).map_err(|error| unreadable(&error.path, error.source))
     }
 
     fn etab(&self) -> PathBuf {
@@ -260,7 +263,7 @@ fn unreadable(path: &Path, source: io::Error) -> Error {
 
 /// The machine as it will be: the directories of exports are made before they are exported.
 struct Afterwards<'a> {
-    machine: ThisMachine,
+    machine: &'a dyn Facts,
     exports: &'a [Export],
 }
 
@@ -270,6 +273,14 @@ impl Facts for Afterwards<'_> {
             Place::Missing if self.exports.iter().any(|export| export.path == path) => Place::Unknown,
             place => place,
         }
+    }
+
+    fn resolves(&self, host: &str) -> Option<bool> {
+        self.machine.resolves(host)
+    }
+
+    fn release(&self) -> Option<Release> {
+        self.machine.release()
     }
 }
 
