@@ -34,11 +34,7 @@ mod remote;
 mod report;
 mod xdr;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +153,7 @@ pub struct Listed {
 /// # Errors
 /// When the server cannot be reached, speaks another version or refuses.
 pub async fn exports(target: &Target, call_limit: Duration) -> Result<Vec<Listed>, Error> {
-    let budget = Budget { deadline: Instant::now() + call_limit * 6, call: call_limit };
+    let budget = Budget::new(call_limit.saturating_mul(6), call_limit);
     let addresses = connection::resolve(&target.host, target.port, &budget).await?;
     match target.version {
         Version::V3 => {
@@ -190,7 +186,8 @@ fn mount_service(target: &Target, addresses: Vec<SocketAddr>, budget: Budget) ->
 /// Verifies one export: see the module. It never touches a file that it did not make, except to read those it was asked
 /// for; and of its own it removes those that an earlier run left behind more than an hour ago.
 ///
-/// It takes at most [`Preflight::limit`]. A server that asks for patience (NFS4ERR_DELAY, NFS4ERR_GRACE, NFS3ERR_JUKEBOX)
+/// It takes at most [`Preflight::limit`]. Dropped before its end, it leaves at most two files of its own, which a later
+/// verification removes. It needs a tokio runtime with I/O and time. A server that asks for patience (NFS4ERR_DELAY, NFS4ERR_GRACE, NFS3ERR_JUKEBOX)
 /// gets it as long as there is time; a finding says so.
 ///
 /// ```no_run

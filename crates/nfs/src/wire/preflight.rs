@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Preflight, Target,
-    connection::{Budget, Connection, SourcePort, resolve},
+    connection::{Budget, Connection, DAY, SourcePort, resolve},
     error::{Error, Status},
     judge::Observed,
     remote::{Attributes, Kind, Locks, Remote, Written},
@@ -97,11 +97,11 @@ impl Log {
 
 /// Does everything, and cleans up whatever came of it.
 pub(crate) async fn run<R: Remote>(target: &Target, preflight: &Preflight, log: &mut Log) {
-    let end = Instant::now() + preflight.limit;
+    let limit = preflight.limit.min(DAY);
     // Cleaning up needs time of its own, also when the rest took all of its.
-    let reserve = (preflight.limit / 4).min(preflight.call_limit * 2);
-    let working = Budget { deadline: end - reserve, call: preflight.call_limit };
-    let cleaning = Budget { deadline: end, call: preflight.call_limit.min(reserve / 2) };
+    let reserve = (limit / 4).min(preflight.call_limit.saturating_mul(2));
+    let working = Budget::new(limit - reserve, preflight.call_limit);
+    let cleaning = Budget::new(limit, preflight.call_limit.min(reserve / 2));
 
     let Ok(mut remote) = R::dial(target, working, log).await else {
         log.observed.privileged_helps = does_privilege_help::<R>(target, cleaning, &log.observed).await;

@@ -49,10 +49,12 @@ impl Writer {
 pub(crate) enum Malformed {
     #[error("it ends too early")]
     Truncated,
-    #[error("{what} of {length} is more than {limit}")]
+    #[error("{what} of {length} is longer than {limit}")]
     TooLong { what: &'static str, length: u32, limit: usize },
     #[error("{value} is no {what}")]
     Value { what: &'static str, value: u32 },
+    #[error("it comes in more than {0} fragments")]
+    Fragments(usize),
     #[error("{0} bytes are left over")]
     Trailing(usize),
 }

@@ -3,6 +3,11 @@
 //!
 //! Calls are made by the RPC client of `nfs3_client` from the arguments of `nfs3_types`; [`replies`] reads what comes back.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a type with a lifetime is not general enough where its closure is"
+)]
+
 mod replies;
 #[cfg(test)]
 mod tests;

@@ -4,9 +4,17 @@
 //! answered with "later" (NFS4ERR_DELAY, NFS4ERR_GRACE) may simply be sent again. A session that the server has lost is
 //! not made anew: that it was lost is what the preflight is there to find out.
 
-use super::operations::{
-    Channel, DESTROY_CLIENTID, DESTROY_SESSION, Entry, LEASE_TIME, LOOKUP, Locked, OF_A_FILE, OF_AN_ENTRY,
-    Operations, RECLAIM_COMPLETE, Results, SAVEFH, SessionId, StateId, Stop,
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a type with a lifetime is not general enough where its closure is"
+)]
+
+use super::{
+    operations::{
+        Channel, DESTROY_CLIENTID, DESTROY_SESSION, LEASE_TIME, LOOKUP, OF_A_FILE, OF_AN_ENTRY, Operations,
+        RECLAIM_COMPLETE, SAVEFH, SessionId, StateId,
+    },
+    results::{Entry, Locked, Results, Stop},
 };
 use crate::wire::{
     Target,
@@ -274,10 +282,7 @@ impl Client {
 
     async fn opening(&mut self, name: &str, write: bool, new: Option<u32>) -> Result<File, Error> {
         let ask = Operations::at(&self.root.handle).open(self.id, &self.owner, name, write, new).handle();
-        let opened = self.inside("OPEN", &ask, |results| {
-            let opened = results.open()?;
-            Ok((opened.state, results.handle()?))
-        });
+        let opened = self.inside("OPEN", &ask, |results| Ok((results.open()?, results.handle()?)));
         let (state, handle) = opened.await?;
         Ok(File { handle, state })
     }

@@ -1,9 +1,10 @@
 //! NFSv4.1 (RFC 8881), as much of it as a preflight needs.
 //!
-//! [`operations`] is the protocol as pure functions; [`client`] holds a session and speaks.
+//! [`operations`] and [`results`] are the protocol as pure functions; [`client`] holds a session and speaks.
 
 mod client;
 mod operations;
+mod results;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,8 @@
 //! From what a verification observed to what it means for a Redis node. Pure: no I/O, no clock.
 
+#[cfg(test)]
+mod tests;
+
 use std::{cmp::Reverse, io::ErrorKind, time::Duration};
 
 use super::{
@@ -165,7 +168,7 @@ fn refused(
             "use another server: without COMMIT nothing that Redis syncs is certain to be durable",
         ),
         ("LOCK" | "LOCKT" | "LOCKU", Status::NOTSUPP | Status::OP_ILLEGAL | Status::LOCK_NOTSUPP) => {
-            no_locks(error.to_string())
+            no_locks(&error.to_string())
         }
         (
             _,
@@ -202,7 +205,7 @@ fn refused(
     }
 }
 
-fn no_locks(what: String) -> Finding {
+fn no_locks(what: &str) -> Finding {
     finding(
         Severity::Critical,
         "no-locks",
@@ -352,8 +355,8 @@ fn ownership(target: &Target, observed: &Observed) -> Option<Finding> {
 fn locks(observed: &Observed) -> Option<Finding> {
     match observed.locks? {
         Locks::Exclusive => None,
-        Locks::Unsupported(status) => Some(no_locks(format!("LOCK: {status}"))),
-        Locks::GrantedTwice => Some(no_locks("two owners held a lock of the same file at the same time".to_owned())),
+        Locks::Unsupported(status) => Some(no_locks(&format!("LOCK: {status}"))),
+        Locks::GrantedTwice => Some(no_locks("two owners held a lock of the same file at the same time")),
         Locks::NeverReleased => Some(finding(
             Severity::Critical,
             "locks-not-released",
