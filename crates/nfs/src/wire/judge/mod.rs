@@ -161,7 +161,7 @@ fn refused(
         ),
         (_, Status::ROFS) => critical(
             "read-only",
-            "export it with rw (Ganesha: Access_Type = RW), and its file system likewise",
+            "export it with rw (Ganesha: Access_Type = RW), and its file system likewise; if it only leads to exports, use the path of one",
         ),
         ("COMMIT", Status::NOTSUPP | Status::OP_ILLEGAL) => critical(
             "no-commit",

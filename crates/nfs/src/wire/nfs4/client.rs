@@ -37,15 +37,12 @@ const OVERHEAD: u32 = 2048;
 const PAGE: u32 = 32 * 1024;
 /// Entries of one directory that are looked at.
 const MOST_ENTRIES: usize = 20_000;
-/// Directories of the pseudo file system that are looked into, and how deep they may lie.
-const MOST_DIRECTORIES: usize = 2_000;
-const DEEPEST: usize = 32;
 
 /// A directory on the way to an export, or the export's root.
 #[derive(Debug, Clone, Default)]
-struct Place {
-    handle: Vec<u8>,
-    fsid: (u64, u64),
+pub(super) struct Place {
+    pub(super) handle: Vec<u8>,
+    pub(super) fsid: (u64, u64),
 }
 
 /// An open file.
@@ -65,7 +62,7 @@ pub(in crate::wire) struct Client {
     channel: Channel,
     patience: Patience,
     /// The server's root, where its pseudo file system begins.
-    top: Place,
+    pub(super) top: Place,
     root: Place,
     owner: Vec<u8>,
     implementation: Option<String>,
@@ -149,41 +146,11 @@ impl Client {
         self.root.fsid == self.top.fsid
     }
 
-    /// The paths at which another file system begins under the server's root: its exports.
-    pub(in crate::wire) async fn exports(&mut self) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        let mut ahead = vec![(String::new(), self.top.handle.clone(), 0)];
-        let mut visited = 0;
-        while let Some((path, handle, depth)) = ahead.pop() {
-            visited += 1;
-            if visited > MOST_DIRECTORIES {
-                break;
-            }
-            for entry in self.entries(&handle, |_| true).await? {
-                let Ok(name) = String::from_utf8(entry.name.clone()) else { continue };
-                if entry.attributes.kind != Kind::Directory {
-                    continue;
-                }
-                let path = format!("{path}/{name}");
-                // A server may tell of a mount point what it hides; only the way into it says what is mounted there.
-                let ask = Operations::at(&handle).lookup(&entry.name).handle().attributes(OF_A_FILE);
-                let entered = self.inside("LOOKUP", &ask, looked_up);
-                match entered.await {
-                    Ok((place, _)) if place.fsid != self.top.fsid => found.push(path),
-                    Ok((place, _)) if depth < DEEPEST => ahead.push((path, place.handle, depth + 1)),
-                    Ok(_) => {}
-                    // Not for this caller, or gone meanwhile: it is there, but leads nowhere.
-                    Err(Error::Refused { status, .. }) if status != Status::NOENT => found.push(path),
-                    Err(Error::Refused { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
-    async fn entries(&mut self, directory: &[u8], keep: impl Fn(&[u8]) -> bool) -> Result<Vec<Entry>, Error> {
+    pub(super) async fn entries(
+        &mut self,
+        directory: &[u8],
+        keep: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<Entry>, Error> {
         let most = PAGE.min(self.channel.response.saturating_sub(OVERHEAD).max(1024));
         let mut entries = Vec::new();
         let mut next = Some((0, [0; 8]));
@@ -202,7 +169,7 @@ impl Client {
     }
 
     /// Sends one COMPOUND of the session, again while the server asks for patience, and reads its results.
-    async fn inside<T>(
+    pub(super) async fn inside<T>(
         &mut self,
         what: &'static str,
         operations: &Operations,
