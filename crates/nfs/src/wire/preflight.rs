@@ -234,7 +234,7 @@ async fn script<R: Remote>(remote: &mut R, preflight: &Preflight, log: &mut Log)
 
     let locked = log.step(StepName::Lock, remote.lock(&file)).await?;
     note_locks(log, locked);
-    // Nothing hangs on it any more: it ends with the session.
+    // Nothing hangs on this: it ends with the session.
     let _ = remote.close(file).await;
     Ok(())
 }

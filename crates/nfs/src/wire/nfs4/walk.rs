@@ -59,7 +59,12 @@ impl Client {
             };
             for entry in entries.into_iter().filter(|entry| entry.attributes.kind == Kind::Directory) {
                 names += 1;
-                let Ok(name) = String::from_utf8(entry.name) else { continue };
+                // A name that a terminal would obey is no path that anybody mounts.
+                let Some(name) =
+                    String::from_utf8(entry.name).ok().filter(|name| !name.contains(char::is_control))
+                else {
+                    continue;
+                };
                 let path = format!("{}/{name}", here.path);
                 let (takes_names, found) = match self.step_into(&here.place.handle, &name).await {
                     Ok((place, access)) => (access.extend, Some(place)),
