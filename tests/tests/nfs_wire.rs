@@ -280,9 +280,13 @@ fn squashing_to_the_users_own_uid_is_fine() {
 
 #[test]
 fn a_version_the_server_does_not_speak_is_named() {
-    for (protocols, version, offered) in [("3", Version::V4_1, "only 3"), ("4", Version::V3, "only 4")] {
+    for (protocols, settings, version, offered) in [
+        ("3", READY, Version::V4_1, "only 3"),
+        ("4", READY, Version::V3, "only 4"),
+        ("4", "Graceless = true; Minor_Versions = 0;", Version::V4_1, "not its minor version 1"),
+    ] {
         apart(async || {
-            let _server = Ganesha::start(protocols, READY, &[Directory::new("pv1")]);
+            let _server = Ganesha::start(protocols, settings, &[Directory::new("pv1")]);
             let report = verify(&target(version, "/data/pv1"), &short()).await;
             assert_failed(&report, StepName::Greet, "wrong-version");
             assert!(report.finding("wrong-version").unwrap().what.contains(offered), "{report:#?}");

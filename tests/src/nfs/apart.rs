@@ -35,7 +35,7 @@ pub fn apart<T: Send>(test: impl AsyncFnOnce() -> T + Send) -> T {
             run("mount", &["--make-rprivate", "/"]);
             run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
             run("ip", &["link", "set", "lo", "up"]);
-            // Ganesha resolves names only on a machine that has an address besides the loopback's.
+            // Without an address besides the loopback's, Ganesha resolves not even 127.0.0.1 (AI_ADDRCONFIG).
             run("ip", &["address", "add", "10.77.0.1/24", "dev", "lo"]);
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test())
         };

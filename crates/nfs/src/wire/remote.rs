@@ -131,19 +131,17 @@ pub(crate) struct Patience {
 impl Patience {
     /// Notes a status, and says how long to wait before the call is made again; `None` when the status is final.
     pub(crate) fn pause(&mut self, status: Status, attempt: u32) -> Option<Duration> {
-        let pause = match status {
+        match status {
             Status::DELAY => {
                 self.delays += 1;
-                Duration::from_millis(20 << attempt.min(5))
+                Some(Duration::from_millis(20 << attempt.min(5)))
             }
             Status::GRACE => {
                 self.graces += 1;
-                Duration::from_millis(500)
+                Some(Duration::from_millis(500))
             }
-            _ => return None,
-        };
-        self.waited += pause;
-        Some(pause)
+            _ => None,
+        }
     }
 }
 

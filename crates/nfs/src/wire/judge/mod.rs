@@ -49,7 +49,11 @@ pub(crate) struct Observed {
 /// What is worth telling, the worst first.
 pub(crate) fn judge(target: &Target, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (step, error) in &observed.failures {
+    for (number, (step, error)) in observed.failures.iter().enumerate() {
+        // Cleaning up after a failure fails for the same reason; what was left is told below.
+        if *step == StepName::Remove && number > 0 {
+            continue;
+        }
         findings.push(failure(target, observed, *step, error));
     }
     for (name, error) in &observed.unreadable {
@@ -95,7 +99,7 @@ fn failure(target: &Target, observed: &Observed, step: StepName, error: &Error) 
             "look into the server's log: it closed the connection, or restarted meanwhile",
         ),
         Error::Garbled { .. } => critical("garbled-reply", "check that an NFS server listens on this port"),
-        Error::Version { .. } | Error::NoProgram { .. } => {
+        Error::Version { .. } | Error::MinorVersion { .. } | Error::NoProgram { .. } => {
             let wanted = target.version;
             critical(
                 "wrong-version",
@@ -156,7 +160,7 @@ fn refused(
             Severity::Critical,
             "not-an-export",
             step,
-            format!("{} exists only as a way to the server's exports: {error}", target.path),
+            format!("{} seems to be only a way to the server's exports: {error}", target.path),
             "use the path of an export".to_owned(),
         ),
         (_, Status::ROFS) => critical(

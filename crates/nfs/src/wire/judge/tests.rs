@@ -91,6 +91,7 @@ fn failures_have_their_findings() {
         ),
         (Greet, Error::Garbled { what: "NULL", why: "it ends too early".to_owned() }, "garbled-reply"),
         (Greet, Error::Version { what: "NULL", low: 3, high: 3 }, "wrong-version"),
+        (Greet, Error::MinorVersion { what: "EXCHANGE_ID" }, "wrong-version"),
         (Greet, refused("EXCHANGE_ID", Status::DELAY), "server-busy"),
         (Mount, Error::NoProgram { what: "MOUNT" }, "wrong-version"),
         (Mount, no_export(), "export-missing"),
@@ -123,6 +124,16 @@ fn failures_have_their_findings() {
         let shown = error.to_string();
         assert_eq!(codes(&target(), &failed(step, error)), [code], "{step}: {shown}");
     }
+}
+
+#[test]
+fn a_failure_of_cleaning_up_is_told_once() {
+    let refused = || refused("REMOVE", Status::ACCESS);
+    let mut observed = failed(StepName::Remove, refused());
+    observed.left_behind = vec!["x".to_owned()];
+    assert_eq!(codes(&target(), &observed), ["no-permission", "left-behind"]);
+    observed.failures.insert(0, (StepName::Append, Error::OutOfTime { what: "WRITE" }));
+    assert_eq!(codes(&target(), &observed), ["timeout", "left-behind"]);
 }
 
 #[test]

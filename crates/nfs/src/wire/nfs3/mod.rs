@@ -172,7 +172,10 @@ impl Client {
                     return Ok(value);
                 }
                 Err(status) => match self.patience.pause(status, attempt) {
-                    Some(pause) if self.connection.budget.pause(pause).await => attempt += 1,
+                    Some(pause) if self.connection.budget.pause(pause).await => {
+                        self.patience.waited += pause;
+                        attempt += 1;
+                    }
                     _ => return Err(Error::Refused { what, status }),
                 },
             }

@@ -234,16 +234,15 @@ impl Client {
             Ok(value) => Ok(Some(value)),
             Err(Stop::Malformed(why)) => Err(Error::garbled(what, &why)),
             Err(Stop::Refused { status: Status::MINOR_VERS_MISMATCH, .. }) => {
-                Err(Error::Version { what, low: 4, high: 4 })
+                Err(Error::MinorVersion { what })
             }
-            Err(Stop::Refused { status, .. }) => {
-                if let Some(pause) = self.patience.pause(status, attempt)
-                    && self.connection.budget.pause(pause).await
-                {
-                    return Ok(None);
+            Err(Stop::Refused { status, .. }) => match self.patience.pause(status, attempt) {
+                Some(pause) if self.connection.budget.pause(pause).await => {
+                    self.patience.waited += pause;
+                    Ok(None)
                 }
-                Err(Error::Refused { what, status })
-            }
+                _ => Err(Error::Refused { what, status }),
+            },
         }
     }
 
@@ -285,12 +284,14 @@ impl Remote for Client {
         let (_, connection) = log.connect(target, budget).await?;
         let mut client = log.step(StepName::Greet, Self::begin(connection)).await?;
         log.server = client.implementation().map(str::to_owned);
-        let (root, lease) = log
-            .step(StepName::Mount, async {
-                client.enter(&target.path).await?;
-                Ok((client.root().await?, client.lease().await?))
-            })
-            .await?;
+        let mounting = async {
+            client.enter(&target.path).await?;
+            Ok((client.root().await?, client.lease().await?))
+        };
+        let Ok((root, lease)) = log.step(StepName::Mount, mounting).await else {
+            client.farewell().await;
+            return Err(Stopped);
+        };
         log.observed.root = Some(root);
         log.observed.lease = lease;
         log.observed.pseudo = client.in_pseudo_file_system();
@@ -434,7 +435,6 @@ impl Remote for Client {
             .is_ok()
         {
             let ask = Operations::default().destroy_client(self.id);
-            // Left alone, it ends with its lease.
             let _ = self
                 .outside("DESTROY_CLIENTID", &ask, |results| results.good(DESTROY_CLIENTID).map(drop))
                 .await;
