@@ -106,11 +106,11 @@ pub(crate) struct Written {
 /// What came of trying to lock a file twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locks {
-    /// The second owner was refused, and got the lock once the first had let go.
+    /// The second owner was refused, and would get the lock once the first had let go.
     Exclusive,
     /// Both owners got it at the same time.
     GrantedTwice,
-    /// The second owner was refused even after the first had let go.
+    /// The second owner would be refused even after the first had let go.
     NeverReleased,
     /// The server has no locks.
     Unsupported(Status),

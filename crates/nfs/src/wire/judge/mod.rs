@@ -49,12 +49,14 @@ pub(crate) struct Observed {
 /// What is worth telling, the worst first.
 pub(crate) fn judge(target: &Target, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (number, (step, error)) in observed.failures.iter().enumerate() {
-        // Cleaning up after a failure fails for the same reason; what was left is told below.
-        if *step == StepName::Remove && number > 0 {
-            continue;
+    for (step, error) in &observed.failures {
+        let finding = failure(target, observed, *step, error);
+        // Cleaning up after a failure often fails for the same reason. Where it is another, it may be the better one: an
+        // export that was taken away first costs a client its state, and only then gives stale handles.
+        if *step != StepName::Remove || findings.iter().all(|earlier: &Finding| earlier.code != finding.code)
+        {
+            findings.push(finding);
         }
-        findings.push(failure(target, observed, *step, error));
     }
     for (name, error) in &observed.unreadable {
         findings.push(finding(
@@ -409,7 +411,8 @@ fn remarks(observed: &Observed) -> Vec<Finding> {
                 "use a faster disk or network, or appendfsync everysec",
             );
         }
-        if latency.count < observed.appends_asked {
+        let failed = observed.failures.iter().any(|(step, _)| *step == StepName::Append);
+        if latency.count < observed.appends_asked && !failed {
             add(
                 Severity::Info,
                 "fewer-appends",

@@ -127,13 +127,17 @@ fn failures_have_their_findings() {
 }
 
 #[test]
-fn a_failure_of_cleaning_up_is_told_once() {
-    let refused = || refused("REMOVE", Status::ACCESS);
-    let mut observed = failed(StepName::Remove, refused());
-    observed.left_behind = vec!["x".to_owned()];
-    assert_eq!(codes(&target(), &observed), ["no-permission", "left-behind"]);
-    observed.failures.insert(0, (StepName::Append, Error::OutOfTime { what: "WRITE" }));
-    assert_eq!(codes(&target(), &observed), ["timeout", "left-behind"]);
+fn a_failure_of_cleaning_up_is_told_when_it_tells_more() {
+    let left_behind = vec!["x".to_owned()];
+    let observed = Observed { left_behind, ..failed(StepName::Remove, refused("REMOVE", Status::STALE)) };
+    assert_eq!(codes(&target(), &observed), ["stale-handle", "left-behind"]);
+    let after = |status| {
+        let mut observed = failed(StepName::Append, refused("WRITE", status));
+        observed.failures.push((StepName::Remove, refused("REMOVE", Status::STALE)));
+        observed
+    };
+    assert_eq!(codes(&target(), &after(Status::STALE)), ["stale-handle"]);
+    assert_eq!(codes(&target(), &after(Status::BAD_STATEID)), ["state-lost", "stale-handle"]);
 }
 
 #[test]

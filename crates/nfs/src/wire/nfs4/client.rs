@@ -406,25 +406,15 @@ impl Remote for Client {
             Ok(Locked::Denied) => return Err(Error::Refused { what: "LOCK", status: Status::DENIED }),
             Err(error) => return unsupported(error),
         };
-        let ask = Operations::at(&file.handle).test_lock(self.id, &second);
-        let free = self.inside("LOCKT", &ask, |results| results.test_lock());
-        let free = free.await?;
         if let Locked::Granted(other) = self.locking(file, &second).await? {
             self.unlocking(file, other).await?;
             self.unlocking(file, held).await?;
             return Ok(Locks::GrantedTwice);
         }
         self.unlocking(file, held).await?;
-        if free {
-            return Ok(Locks::GrantedTwice);
-        }
-        match self.locking(file, &second).await? {
-            Locked::Granted(other) => {
-                self.unlocking(file, other).await?;
-                Ok(Locks::Exclusive)
-            }
-            Locked::Denied => Ok(Locks::NeverReleased),
-        }
+        let ask = Operations::at(&file.handle).test_lock(self.id, &second);
+        let free = self.inside("LOCKT", &ask, |results| results.test_lock()).await?;
+        Ok(if free { Locks::Exclusive } else { Locks::NeverReleased })
     }
 
     async fn farewell(&mut self) {
