@@ -280,9 +280,13 @@ fn squashing_to_the_users_own_uid_is_fine() {
 
 #[test]
 fn a_version_the_server_does_not_speak_is_named() {
-    for (protocols, version, offered) in [("3", Version::V4_1, "only 3"), ("4", Version::V3, "only 4")] {
+    for (protocols, settings, version, offered) in [
+        ("3", READY, Version::V4_1, "only 3"),
+        ("4", READY, Version::V3, "only 4"),
+        ("4", "Graceless = true; Minor_Versions = 0;", Version::V4_1, "not its minor version 1"),
+    ] {
         apart(async || {
-            let _server = Ganesha::start(protocols, READY, &[Directory::new("pv1")]);
+            let _server = Ganesha::start(protocols, settings, &[Directory::new("pv1")]);
             let report = verify(&target(version, "/data/pv1"), &short()).await;
             assert_failed(&report, StepName::Greet, "wrong-version");
             assert!(report.finding("wrong-version").unwrap().what.contains(offered), "{report:#?}");
@@ -327,7 +331,7 @@ fn a_server_that_stops_answering_takes_bounded_time() {
         let server = Ganesha::start("3,4", READY, &[Directory::new("pv1")]);
         let limited = Preflight {
             appends: 10_000_000,
-            limit: Duration::from_secs(6),
+            limit: Duration::from_secs(30),
             call_limit: Duration::from_millis(500),
             ..Preflight::default()
         };
@@ -401,13 +405,53 @@ fn a_server_that_crashes_is_named_and_its_grace_period_is_waited_for() {
 }
 
 #[test]
+fn a_full_disk_is_named() {
+    apart(async || {
+        let server = Ganesha::start("3,4", READY, &[Directory::new("small").size(64), Directory::new("pv1")]);
+        for version in BOTH {
+            let report = verify(&target(version, "/data/small"), &short()).await;
+            assert_failed(&report, StepName::Write, "no-space");
+            assert!(server.names("small").is_empty(), "{report:#?}");
+        }
+    });
+}
+
+#[test]
+fn no_time_and_nothing_to_do_are_no_reason_to_panic() {
+    apart(async || {
+        let server = Ganesha::start("3,4", READY, &[Directory::new("pv1")]);
+        for version in BOTH {
+            let target = target(version, "/data/pv1");
+            let nothing = Preflight { appends: 0, ..Preflight::default() };
+            let report = verify(&target, &nothing).await;
+            assert_passed(&report);
+            assert_eq!(report.latency, None);
+            for limit in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(1), Duration::MAX] {
+                let whole = Preflight { limit, ..short() };
+                let call = Preflight { call_limit: limit, ..short() };
+                for preflight in [whole, call] {
+                    let report = verify(&target, &preflight).await;
+                    assert!(report.passed() || report.finding("timeout").is_some(), "{report:#?}");
+                }
+                let _ = exports(&target, limit).await;
+            }
+        }
+        drop(server);
+    });
+}
+
+#[test]
 fn verifications_do_not_disturb_each_other() {
     apart(async || {
         let server = Ganesha::start("3,4", READY, &[Directory::new("pv1")]);
         let target = BOTH.map(|version| target(version, "/data/pv1"));
         let preflight = short();
         let many = (0..6).map(|number| verify(&target[number % 2], &preflight));
-        for report in futures::future::join_all(many).await {
+        let many = futures::future::join_all(many);
+        // Any runtime will do.
+        fn assert_send<T: Send>(_: &T) {}
+        assert_send(&many);
+        for report in many.await {
             assert_passed(&report);
         }
         assert!(server.names("pv1").is_empty());

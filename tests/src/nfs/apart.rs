@@ -35,7 +35,7 @@ pub fn apart<T: Send>(test: impl AsyncFnOnce() -> T + Send) -> T {
             run("mount", &["--make-rprivate", "/"]);
             run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
             run("ip", &["link", "set", "lo", "up"]);
-            // Ganesha resolves names only on a machine that has an address besides the loopback's.
+            // Without an address besides the loopback's, Ganesha resolves not even 127.0.0.1 (AI_ADDRCONFIG).
             run("ip", &["address", "add", "10.77.0.1/24", "dev", "lo"]);
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test())
         };
@@ -57,19 +57,28 @@ pub struct Directory {
     name: &'static str,
     options: String,
     owner: (u32, u32),
+    /// KiB, when it is a file system of its own.
+    size: Option<u32>,
 }
 
 impl Directory {
     /// Writable by uid and gid 999, for everyone, squashing nobody.
     pub fn new(name: &'static str) -> Self {
         let options = "Access_Type = RW; Squash = No_Root_Squash;".to_owned();
-        Self { name, options, owner: (999, 999) }
+        Self { name, options, owner: (999, 999), size: None }
     }
 
     /// With these options of an EXPORT block instead.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         options.clone_into(&mut self.options);
+        self
+    }
+
+    /// The directory is a file system of its own, with room for so many KiB.
+    #[must_use]
+    pub fn size(mut self, kib: u32) -> Self {
+        self.size = Some(kib);
         self
     }
 
@@ -86,18 +95,31 @@ pub struct Ganesha {
     folder: TempDir,
     protocols: &'static str,
     children: Vec<Child>,
+    mounted: Vec<PathBuf>,
 }
 
 impl Ganesha {
     /// Serves these protocols (`4`, `3,4`) and directories, with these further settings of the NFSV4 block.
     pub fn start(protocols: &'static str, version_4: &str, directories: &[Directory]) -> Self {
-        let mut server = Self { folder: folder(), protocols, children: Vec::new() };
+        let mut server = Self { folder: folder(), protocols, children: Vec::new(), mounted: Vec::new() };
         if protocols.contains('3') {
             server.start_portmapper();
+        }
+        for directory in directories {
+            if let Some(size) = directory.size {
+                server.mount(directory.name, size);
+            }
         }
         server.configure(version_4, directories);
         server.start_ganesha();
         server
+    }
+
+    fn mount(&mut self, name: &str, kib: u32) {
+        let directory = self.directory(name);
+        fs::create_dir(&directory).unwrap();
+        run("mount", &["-t", "tmpfs", "-o", &format!("size={kib}k"), "tmpfs", directory.to_str().unwrap()]);
+        self.mounted.push(directory);
     }
 
     fn start_ganesha(&mut self) {
@@ -119,20 +141,25 @@ impl Ganesha {
     }
 
     fn start_portmapper(&mut self) {
-        // rpcbind becomes this user, whom only its package's installation makes.
-        let passwd = self.path().join("passwd");
-        let users = fs::read_to_string("/etc/passwd").unwrap();
-        fs::write(&passwd, format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n")).unwrap();
-        run("mount", &["--bind", passwd.to_str().unwrap(), "/etc/passwd"]);
-        if !Path::new("/etc/netconfig").exists() {
-            let etc = self.path().join("etc");
-            let copy = ["-a", "/etc/.", etc.to_str().unwrap()];
-            fs::create_dir(&etc).unwrap();
-            run("cp", &copy);
-            fs::copy(tools::file("etc/netconfig"), etc.join("netconfig")).unwrap();
-            fs::copy(&passwd, etc.join("passwd")).unwrap();
-            run("mount", &["--bind", etc.to_str().unwrap(), "/etc"]);
+        // It becomes a user whom only its package's installation makes, and reads a file of another package.
+        for folder in ["/run/etc", "/run/etc-work"] {
+            fs::create_dir(folder).unwrap();
         }
+        run(
+            "mount",
+            &[
+                "-t",
+                "overlay",
+                "-o",
+                "lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work",
+                "overlay",
+                "/etc",
+            ],
+        );
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        fs::write("/etc/passwd", format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n"))
+            .unwrap();
+        fs::copy(tools::file("etc/netconfig"), "/etc/netconfig").unwrap();
         fs::create_dir("/run/rpcbind").unwrap();
         self.spawn(tools::program("usr/sbin/rpcbind"), &["-f"]);
         self.await_port(PORTMAPPER_PORT);
@@ -150,7 +177,7 @@ impl Ganesha {
         );
         fs::create_dir_all(self.path().join("recovery")).unwrap();
         for (number, directory) in (1..).zip(directories) {
-            let Directory { name, options, owner: (uid, gid) } = directory;
+            let Directory { name, options, owner: (uid, gid), .. } = directory;
             let served = self.directory(name);
             fs::create_dir_all(&served).unwrap();
             chown(&served, Some(*uid), Some(*gid)).unwrap();
@@ -234,6 +261,9 @@ impl Drop for Ganesha {
         for child in self.children.iter_mut().rev() {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        for directory in &self.mounted {
+            let _ = Command::new("umount").arg(directory).status();
         }
     }
 }

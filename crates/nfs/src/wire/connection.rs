@@ -23,6 +23,8 @@ use super::{error::Error, records::Records};
 /// Source ports that only root may take and that Linux's own client uses (`sunrpc.min_resvport`, `max_resvport`).
 const PRIVILEGED: std::ops::RangeInclusive<u16> = 665..=1023;
 
+pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How long things may take: each call, and all together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
@@ -31,6 +33,11 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
+    /// From now on. No limit is longer than a day, which also keeps clocks from overflowing.
+    pub(crate) fn new(whole: Duration, call: Duration) -> Self {
+        Self { deadline: Instant::now() + whole.min(DAY), call: call.min(DAY) }
+    }
+
     /// What is left for the next call.
     pub(crate) fn slice(&self) -> Duration {
         self.call.min(self.deadline.saturating_duration_since(Instant::now()))

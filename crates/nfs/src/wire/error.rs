@@ -128,6 +128,12 @@ pub enum Error {
         /// The highest.
         high: u32,
     },
+    /// The server speaks NFSv4, but not 4.1.
+    #[error("{what}: the server speaks NFSv4, but not its minor version 1")]
+    MinorVersion {
+        /// Which call.
+        what: &'static str,
+    },
     /// The server does not offer the service at all.
     #[error("{what}: the server offers no such service")]
     NoProgram {

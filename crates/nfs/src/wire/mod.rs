@@ -7,21 +7,21 @@
 //!
 //! # What it stands on
 //!
-//! NFSv3 goes through `nfs3_client` (kept; 0.9.1): its RPC client, its arguments. Its decoders are not used, because they
-//! reserve what a length field claims before they look whether the reply holds it: one word of a reply to MNT asks for
-//! 16 GiB, and memory that is not there ends the process. It also spins for ever on a stream that has ended. [`records`]
-//! bounds and completes replies below it, and [`nfs3`] reads them.
+//! NFSv3 goes through `nfs3_client` (kept; 0.9.1): its RPC client and its arguments. Its decoders are not used, because
+//! they reserve what a length field claims before they look whether the reply holds it: one word of a reply to MNT asks for
+//! 16 GiB, and memory that is not to be had ends the process. Its reader also spins for ever on a stream that has ended.
+//! `records` bounds and completes replies below it, and `nfs3` reads them.
 //!
-//! NFSv4.1 is a client of our own over the same RPC client: [`nfs4`], of which the half that matters, bytes to values, is
-//! pure. What was there in 2026:
+//! NFSv4.1 is a small client of our own over the same RPC client: `nfs4`, of which the half that matters, values to bytes
+//! and back, is pure. What there was in November 2026:
 //!
 //! | crate | why not |
 //! |---|---|
-//! | `nfs-rs` 0.11 | the only one with locks, and alive (several releases a month, each with breaking changes); 65,000 lines that reconnect, retry and repeat calls by themselves, which hides what a verification looks for (a lost session, a changed write verifier); a panic in its generated decoder is patched by text replacement at build time; one lock owner a client, where a second must be seen to be refused |
-//! | `nfs` 0.1 | speaks 4.2 only, no operation of its client locks; "not recommended for production use" |
-//! | `vnfs` 0.0.28 | stands on bindings made for it alone, no locks |
-//! | `nfs4_client` 0.1 | of 2018, on serde-xdr 0.6 |
-//! | libnfs (C) | 4.0.0, which Debian 12 has, speaks 4.0 only and fails writes of 4096 bytes; needs unsafe code |
+//! | `nfs-rs` 0.11 | the only one that locks, and alive: 0.7 to 0.11 within two months. It reconnects, binds anew, repeats and retries by itself, which hides what a verification looks for (a lost session, a changed write verifier, a server in its grace period); 65,000 lines for what takes 1,200 here; one known panic of its generated decoder is patched by text replacement at build time |
+//! | `nfs` 0.1 | speaks 4.2 only; its client has no locks; "not recommended for production use" |
+//! | `vnfs` 0.0.28 | stands on bindings made for it alone; no locks |
+//! | `nfs4_client` 0.1 | one release, on crates of 2018 |
+//! | libnfs (C) | Debian 12 has 4.0.0, which speaks 4.0 only and fails writes of 4096 bytes; calling it takes unsafe code |
 
 mod connection;
 mod error;
@@ -34,11 +34,7 @@ mod remote;
 mod report;
 mod xdr;
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -148,16 +144,17 @@ pub struct Listed {
     pub groups: Vec<String>,
 }
 
-/// What a server exports: in NFSv3 its own list (MOUNT EXPORT); in NFSv4.1 every path below the server's root at which
-/// another file system begins. (An NFSv4 server has no list. One that gives an export and its pseudo file system the same
-/// `fsid` hides it from this; an `fsid=` of its own, which this crate always writes, shows it.)
+/// What a server exports: in NFSv3 its own list (MOUNT EXPORT). In NFSv4.1, which has none, what is found below the
+/// server's root, as the target's user sees it: directories where another file system begins (exports with an `fsid=` of
+/// their own, which this crate always writes, are such), and others that this user may write to. A server may hide what is
+/// not for this client.
 ///
 /// The target's path is not looked at. One call may take `call_limit`, all together six times that.
 ///
 /// # Errors
 /// When the server cannot be reached, speaks another version or refuses.
 pub async fn exports(target: &Target, call_limit: Duration) -> Result<Vec<Listed>, Error> {
-    let budget = Budget { deadline: Instant::now() + call_limit * 6, call: call_limit };
+    let budget = Budget::new(call_limit.saturating_mul(6), call_limit);
     let addresses = connection::resolve(&target.host, target.port, &budget).await?;
     match target.version {
         Version::V3 => {
@@ -190,7 +187,8 @@ fn mount_service(target: &Target, addresses: Vec<SocketAddr>, budget: Budget) ->
 /// Verifies one export: see the module. It never touches a file that it did not make, except to read those it was asked
 /// for; and of its own it removes those that an earlier run left behind more than an hour ago.
 ///
-/// It takes at most [`Preflight::limit`]. A server that asks for patience (NFS4ERR_DELAY, NFS4ERR_GRACE, NFS3ERR_JUKEBOX)
+/// It takes at most [`Preflight::limit`]. Dropped before its end, it leaves at most two files of its own, which a later
+/// verification removes. It needs a tokio runtime with I/O and time. A server that asks for patience (NFS4ERR_DELAY, NFS4ERR_GRACE, NFS3ERR_JUKEBOX)
 /// gets it as long as there is time; a finding says so.
 ///
 /// ```no_run

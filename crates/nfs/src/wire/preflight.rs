@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Preflight, Target,
-    connection::{Budget, Connection, SourcePort, resolve},
+    connection::{Budget, Connection, DAY, SourcePort, resolve},
     error::{Error, Status},
     judge::Observed,
     remote::{Attributes, Kind, Locks, Remote, Written},
@@ -97,17 +97,18 @@ impl Log {
 
 /// Does everything, and cleans up whatever came of it.
 pub(crate) async fn run<R: Remote>(target: &Target, preflight: &Preflight, log: &mut Log) {
-    let end = Instant::now() + preflight.limit;
+    let limit = preflight.limit.min(DAY);
     // Cleaning up needs time of its own, also when the rest took all of its.
-    let reserve = (preflight.limit / 4).min(preflight.call_limit * 2);
-    let working = Budget { deadline: end - reserve, call: preflight.call_limit };
-    let cleaning = Budget { deadline: end, call: preflight.call_limit.min(reserve / 2) };
+    let reserve = (limit / 4).min(preflight.call_limit.saturating_mul(2));
+    let working = Budget::new(limit - reserve, preflight.call_limit);
+    let cleaning = Budget::new(limit, preflight.call_limit.min(reserve / 2));
 
     let Ok(mut remote) = R::dial(target, working, log).await else {
         log.observed.privileged_helps = does_privilege_help::<R>(target, cleaning, &log.observed).await;
         return;
     };
-    let stopped = script(&mut remote, preflight, log).await;
+    // The log knows where it stopped.
+    let _ = script(&mut remote, preflight, log).await;
     log.observed.patience = remote.patience();
     remote.allow(cleaning);
     if !log.made.is_empty() {
@@ -125,9 +126,7 @@ pub(crate) async fn run<R: Remote>(target: &Target, preflight: &Preflight, log: 
         }
         let _ = log.note(StepName::Remove, begun, result);
     }
-    if stopped.is_ok() || log.observed.left_behind.is_empty() {
-        remote.farewell().await;
-    }
+    remote.farewell().await;
 }
 
 /// After a mount failed: would it work from a port below 1024? A server need not say that this is what it minds: it may
@@ -191,8 +190,11 @@ async fn script<R: Remote>(remote: &mut R, preflight: &Preflight, log: &mut Log)
     let begun = Instant::now();
     let now = log.observed.created.as_ref().map_or(0, |created| created.modified);
     let swept = sweep(remote, now, &mut log.observed.not_swept).await;
-    // What is left of an earlier run hurts nobody: the rest is worth knowing all the same.
-    let _ = log.note(StepName::Sweep, begun, swept);
+    // A directory that may not be listed stops nobody: the rest is worth knowing all the same.
+    let refused = swept.as_ref().is_err_and(|error| error.status().is_some());
+    if log.note(StepName::Sweep, begun, swept).is_err() && !refused {
+        return Err(Stopped);
+    }
 
     let (small_bytes, large_bytes) = (pattern(number, SMALL), pattern(!number, LARGE));
     let written = log
@@ -234,7 +236,7 @@ async fn script<R: Remote>(remote: &mut R, preflight: &Preflight, log: &mut Log)
 
     let locked = log.step(StepName::Lock, remote.lock(&file)).await?;
     note_locks(log, locked);
-    // Nothing hangs on it any more: it ends with the session.
+    // Nothing hangs on this: it ends with the session.
     let _ = remote.close(file).await;
     Ok(())
 }

@@ -58,11 +58,7 @@ impl Records {
                 return Ok(());
             }
         }
-        Err(malformed(&Malformed::TooLong {
-            what: "a number of fragments",
-            length: u32::MAX,
-            limit: MOST_FRAGMENTS,
-        }))
+        Err(malformed(&Malformed::Fragments(MOST_FRAGMENTS)))
     }
 }
 

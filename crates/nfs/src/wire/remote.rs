@@ -106,11 +106,11 @@ pub(crate) struct Written {
 /// What came of trying to lock a file twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locks {
-    /// The second owner was refused, and got the lock once the first had let go.
+    /// The second owner was refused, and would get the lock once the first had let go.
     Exclusive,
     /// Both owners got it at the same time.
     GrantedTwice,
-    /// The second owner was refused even after the first had let go.
+    /// The second owner would be refused even after the first had let go.
     NeverReleased,
     /// The server has no locks.
     Unsupported(Status),
@@ -131,19 +131,17 @@ pub(crate) struct Patience {
 impl Patience {
     /// Notes a status, and says how long to wait before the call is made again; `None` when the status is final.
     pub(crate) fn pause(&mut self, status: Status, attempt: u32) -> Option<Duration> {
-        let pause = match status {
+        match status {
             Status::DELAY => {
                 self.delays += 1;
-                Duration::from_millis(20 << attempt.min(5))
+                Some(Duration::from_millis(20 << attempt.min(5)))
             }
             Status::GRACE => {
                 self.graces += 1;
-                Duration::from_millis(500)
+                Some(Duration::from_millis(500))
             }
-            _ => return None,
-        };
-        self.waited += pause;
-        Some(pause)
+            _ => None,
+        }
     }
 }
 

@@ -49,10 +49,12 @@ impl Writer {
 pub(crate) enum Malformed {
     #[error("it ends too early")]
     Truncated,
-    #[error("{what} of {length} is more than {limit}")]
+    #[error("{what} of {length} is longer than {limit}")]
     TooLong { what: &'static str, length: u32, limit: usize },
     #[error("{value} is no {what}")]
     Value { what: &'static str, value: u32 },
+    #[error("it comes in more than {0} fragments")]
+    Fragments(usize),
     #[error("{0} bytes are left over")]
     Trailing(usize),
 }
@@ -125,9 +127,10 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A text for people; what is no UTF-8 is replaced.
+    /// A text for people; what is no UTF-8 is replaced, and so is what a terminal would obey.
     pub(crate) fn text(&mut self, limit: usize) -> Result<String, Malformed> {
-        Ok(String::from_utf8_lossy(self.opaque(limit)?).into_owned())
+        let text = String::from_utf8_lossy(self.opaque(limit)?);
+        Ok(text.replace(char::is_control, "\u{fffd}"))
     }
 
     /// Everything must have been read.
@@ -180,6 +183,7 @@ mod tests {
             Err(Malformed::Value { what: "truth value", value: 2 })
         );
         assert_eq!(Reader::new(&[0, 0, 0]).u32(), Err(Malformed::Truncated));
+        assert_eq!(Reader::new(b"\0\0\0\x06a\x1b[2Jb\0\0").text(6).as_deref(), Ok("a\u{fffd}[2Jb"));
         assert_eq!(Reader::new(&[0]).finish(), Err(Malformed::Trailing(1)));
     }
 }

@@ -3,6 +3,11 @@
 //!
 //! Calls are made by the RPC client of `nfs3_client` from the arguments of `nfs3_types`; [`replies`] reads what comes back.
 
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a type with a lifetime is not general enough where its closure is"
+)]
+
 mod replies;
 #[cfg(test)]
 mod tests;
@@ -167,7 +172,10 @@ impl Client {
                     return Ok(value);
                 }
                 Err(status) => match self.patience.pause(status, attempt) {
-                    Some(pause) if self.connection.budget.pause(pause).await => attempt += 1,
+                    Some(pause) if self.connection.budget.pause(pause).await => {
+                        self.patience.waited += pause;
+                        attempt += 1;
+                    }
                     _ => return Err(Error::Refused { what, status }),
                 },
             }

@@ -4,9 +4,17 @@
 //! answered with "later" (NFS4ERR_DELAY, NFS4ERR_GRACE) may simply be sent again. A session that the server has lost is
 //! not made anew: that it was lost is what the preflight is there to find out.
 
-use super::operations::{
-    Channel, DESTROY_CLIENTID, DESTROY_SESSION, Entry, LEASE_TIME, LOOKUP, Locked, OF_A_FILE, OF_AN_ENTRY,
-    Operations, RECLAIM_COMPLETE, Results, SAVEFH, SessionId, StateId, Stop,
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a type with a lifetime is not general enough where its closure is"
+)]
+
+use super::{
+    operations::{
+        Channel, DESTROY_CLIENTID, DESTROY_SESSION, LEASE_TIME, LOOKUP, OF_A_FILE, OF_AN_ENTRY, Operations,
+        RECLAIM_COMPLETE, SAVEFH, SessionId, StateId,
+    },
+    results::{Entry, Locked, Results, Stop},
 };
 use crate::wire::{
     Target,
@@ -29,15 +37,12 @@ const OVERHEAD: u32 = 2048;
 const PAGE: u32 = 32 * 1024;
 /// Entries of one directory that are looked at.
 const MOST_ENTRIES: usize = 20_000;
-/// Directories of the pseudo file system that are looked into, and how deep they may lie.
-const MOST_DIRECTORIES: usize = 2_000;
-const DEEPEST: usize = 32;
 
 /// A directory on the way to an export, or the export's root.
 #[derive(Debug, Clone, Default)]
-struct Place {
-    handle: Vec<u8>,
-    fsid: (u64, u64),
+pub(super) struct Place {
+    pub(super) handle: Vec<u8>,
+    pub(super) fsid: (u64, u64),
 }
 
 /// An open file.
@@ -57,7 +62,7 @@ pub(in crate::wire) struct Client {
     channel: Channel,
     patience: Patience,
     /// The server's root, where its pseudo file system begins.
-    top: Place,
+    pub(super) top: Place,
     root: Place,
     owner: Vec<u8>,
     implementation: Option<String>,
@@ -141,41 +146,11 @@ impl Client {
         self.root.fsid == self.top.fsid
     }
 
-    /// The paths at which another file system begins under the server's root: its exports.
-    pub(in crate::wire) async fn exports(&mut self) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        let mut ahead = vec![(String::new(), self.top.handle.clone(), 0)];
-        let mut visited = 0;
-        while let Some((path, handle, depth)) = ahead.pop() {
-            visited += 1;
-            if visited > MOST_DIRECTORIES {
-                break;
-            }
-            for entry in self.entries(&handle, |_| true).await? {
-                let Ok(name) = String::from_utf8(entry.name.clone()) else { continue };
-                if entry.attributes.kind != Kind::Directory {
-                    continue;
-                }
-                let path = format!("{path}/{name}");
-                // A server may tell of a mount point what it hides; only the way into it says what is mounted there.
-                let ask = Operations::at(&handle).lookup(&entry.name).handle().attributes(OF_A_FILE);
-                let entered = self.inside("LOOKUP", &ask, looked_up);
-                match entered.await {
-                    Ok((place, _)) if place.fsid != self.top.fsid => found.push(path),
-                    Ok((place, _)) if depth < DEEPEST => ahead.push((path, place.handle, depth + 1)),
-                    Ok(_) => {}
-                    // Not for this caller, or gone meanwhile: it is there, but leads nowhere.
-                    Err(Error::Refused { status, .. }) if status != Status::NOENT => found.push(path),
-                    Err(Error::Refused { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        found.sort();
-        Ok(found)
-    }
-
-    async fn entries(&mut self, directory: &[u8], keep: impl Fn(&[u8]) -> bool) -> Result<Vec<Entry>, Error> {
+    pub(super) async fn entries(
+        &mut self,
+        directory: &[u8],
+        keep: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<Entry>, Error> {
         let most = PAGE.min(self.channel.response.saturating_sub(OVERHEAD).max(1024));
         let mut entries = Vec::new();
         let mut next = Some((0, [0; 8]));
@@ -194,7 +169,7 @@ impl Client {
     }
 
     /// Sends one COMPOUND of the session, again while the server asks for patience, and reads its results.
-    async fn inside<T>(
+    pub(super) async fn inside<T>(
         &mut self,
         what: &'static str,
         operations: &Operations,
@@ -259,25 +234,21 @@ impl Client {
             Ok(value) => Ok(Some(value)),
             Err(Stop::Malformed(why)) => Err(Error::garbled(what, &why)),
             Err(Stop::Refused { status: Status::MINOR_VERS_MISMATCH, .. }) => {
-                Err(Error::Version { what, low: 4, high: 4 })
+                Err(Error::MinorVersion { what })
             }
-            Err(Stop::Refused { status, .. }) => {
-                if let Some(pause) = self.patience.pause(status, attempt)
-                    && self.connection.budget.pause(pause).await
-                {
-                    return Ok(None);
+            Err(Stop::Refused { status, .. }) => match self.patience.pause(status, attempt) {
+                Some(pause) if self.connection.budget.pause(pause).await => {
+                    self.patience.waited += pause;
+                    Ok(None)
                 }
-                Err(Error::Refused { what, status })
-            }
+                _ => Err(Error::Refused { what, status }),
+            },
         }
     }
 
     async fn opening(&mut self, name: &str, write: bool, new: Option<u32>) -> Result<File, Error> {
         let ask = Operations::at(&self.root.handle).open(self.id, &self.owner, name, write, new).handle();
-        let opened = self.inside("OPEN", &ask, |results| {
-            let opened = results.open()?;
-            Ok((opened.state, results.handle()?))
-        });
+        let opened = self.inside("OPEN", &ask, |results| Ok((results.open()?, results.handle()?)));
         let (state, handle) = opened.await?;
         Ok(File { handle, state })
     }
@@ -313,12 +284,14 @@ impl Remote for Client {
         let (_, connection) = log.connect(target, budget).await?;
         let mut client = log.step(StepName::Greet, Self::begin(connection)).await?;
         log.server = client.implementation().map(str::to_owned);
-        let (root, lease) = log
-            .step(StepName::Mount, async {
-                client.enter(&target.path).await?;
-                Ok((client.root().await?, client.lease().await?))
-            })
-            .await?;
+        let mounting = async {
+            client.enter(&target.path).await?;
+            Ok((client.root().await?, client.lease().await?))
+        };
+        let Ok((root, lease)) = log.step(StepName::Mount, mounting).await else {
+            client.farewell().await;
+            return Err(Stopped);
+        };
         log.observed.root = Some(root);
         log.observed.lease = lease;
         log.observed.pseudo = client.in_pseudo_file_system();
@@ -433,25 +406,15 @@ impl Remote for Client {
             Ok(Locked::Denied) => return Err(Error::Refused { what: "LOCK", status: Status::DENIED }),
             Err(error) => return unsupported(error),
         };
-        let ask = Operations::at(&file.handle).test_lock(self.id, &second);
-        let free = self.inside("LOCKT", &ask, |results| results.test_lock());
-        let free = free.await?;
         if let Locked::Granted(other) = self.locking(file, &second).await? {
             self.unlocking(file, other).await?;
             self.unlocking(file, held).await?;
             return Ok(Locks::GrantedTwice);
         }
         self.unlocking(file, held).await?;
-        if free {
-            return Ok(Locks::GrantedTwice);
-        }
-        match self.locking(file, &second).await? {
-            Locked::Granted(other) => {
-                self.unlocking(file, other).await?;
-                Ok(Locks::Exclusive)
-            }
-            Locked::Denied => Ok(Locks::NeverReleased),
-        }
+        let ask = Operations::at(&file.handle).test_lock(self.id, &second);
+        let free = self.inside("LOCKT", &ask, |results| results.test_lock()).await?;
+        Ok(if free { Locks::Exclusive } else { Locks::NeverReleased })
     }
 
     async fn farewell(&mut self) {
@@ -462,7 +425,6 @@ impl Remote for Client {
             .is_ok()
         {
             let ask = Operations::default().destroy_client(self.id);
-            // Left alone, it ends with its lease.
             let _ = self
                 .outside("DESTROY_CLIENTID", &ask, |results| results.good(DESTROY_CLIENTID).map(drop))
                 .await;

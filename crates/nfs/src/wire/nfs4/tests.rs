@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::operations::*;
+use super::{operations::*, results::*};
 use crate::wire::{
     error::Status,
     remote::{Identity, Kind},
@@ -191,7 +191,7 @@ fn results_are_read() {
     assert_eq!(attributes.group, Some(Identity::Name("redis@example.org".to_owned())));
     assert_eq!(results.lease().unwrap(), Some(90));
     assert_eq!(results.access().unwrap(), 3);
-    assert_eq!(results.open().unwrap(), Opened { state: STATE });
+    assert_eq!(results.open().unwrap(), STATE);
     assert_eq!(results.write().unwrap(), (13, true, 9u64.to_be_bytes()));
     assert_eq!(results.commit().unwrap(), 9u64.to_be_bytes());
     assert_eq!(results.read(16).unwrap(), (b"bytes".to_vec(), true));
@@ -255,7 +255,8 @@ fn more_bytes_than_were_asked_for_are_refused() {
 
 /// Calls every reader by itself on the same bytes.
 fn read_each(bytes: &[u8]) {
-    let readers: [fn(&mut Results<'_>) -> Result<(), Stop>; 17] = [
+    type Read = fn(&mut Results<'_>) -> Result<(), Stop>;
+    let readers: [Read; 17] = [
         |it| it.sequence(SESSION),
         |it| it.exchange_id().map(drop),
         |it| it.create_session().map(drop),

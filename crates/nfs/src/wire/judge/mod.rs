@@ -1,5 +1,8 @@
 //! From what a verification observed to what it means for a Redis node. Pure: no I/O, no clock.
 
+#[cfg(test)]
+mod tests;
+
 use std::{cmp::Reverse, io::ErrorKind, time::Duration};
 
 use super::{
@@ -47,7 +50,13 @@ pub(crate) struct Observed {
 pub(crate) fn judge(target: &Target, observed: &Observed) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (step, error) in &observed.failures {
-        findings.push(failure(target, observed, *step, error));
+        let finding = failure(target, observed, *step, error);
+        // Cleaning up after a failure often fails for the same reason. Where it is another, it may be the better one: an
+        // export that was taken away first costs a client its state, and only then gives stale handles.
+        if *step != StepName::Remove || findings.iter().all(|earlier: &Finding| earlier.code != finding.code)
+        {
+            findings.push(finding);
+        }
     }
     for (name, error) in &observed.unreadable {
         findings.push(finding(
@@ -92,7 +101,7 @@ fn failure(target: &Target, observed: &Observed, step: StepName, error: &Error) 
             "look into the server's log: it closed the connection, or restarted meanwhile",
         ),
         Error::Garbled { .. } => critical("garbled-reply", "check that an NFS server listens on this port"),
-        Error::Version { .. } | Error::NoProgram { .. } => {
+        Error::Version { .. } | Error::MinorVersion { .. } | Error::NoProgram { .. } => {
             let wanted = target.version;
             critical(
                 "wrong-version",
@@ -153,19 +162,19 @@ fn refused(
             Severity::Critical,
             "not-an-export",
             step,
-            format!("{} exists only as a way to the server's exports: {error}", target.path),
+            format!("{} seems to be only a way to the server's exports: {error}", target.path),
             "use the path of an export".to_owned(),
         ),
         (_, Status::ROFS) => critical(
             "read-only",
-            "export it with rw (Ganesha: Access_Type = RW), and its file system likewise",
+            "export it with rw (Ganesha: Access_Type = RW), and its file system likewise; if it only leads to exports, use the path of one",
         ),
         ("COMMIT", Status::NOTSUPP | Status::OP_ILLEGAL) => critical(
             "no-commit",
             "use another server: without COMMIT nothing that Redis syncs is certain to be durable",
         ),
         ("LOCK" | "LOCKT" | "LOCKU", Status::NOTSUPP | Status::OP_ILLEGAL | Status::LOCK_NOTSUPP) => {
-            no_locks(error.to_string())
+            no_locks(&error.to_string())
         }
         (
             _,
@@ -202,7 +211,7 @@ fn refused(
     }
 }
 
-fn no_locks(what: String) -> Finding {
+fn no_locks(what: &str) -> Finding {
     finding(
         Severity::Critical,
         "no-locks",
@@ -352,8 +361,8 @@ fn ownership(target: &Target, observed: &Observed) -> Option<Finding> {
 fn locks(observed: &Observed) -> Option<Finding> {
     match observed.locks? {
         Locks::Exclusive => None,
-        Locks::Unsupported(status) => Some(no_locks(format!("LOCK: {status}"))),
-        Locks::GrantedTwice => Some(no_locks("two owners held a lock of the same file at the same time".to_owned())),
+        Locks::Unsupported(status) => Some(no_locks(&format!("LOCK: {status}"))),
+        Locks::GrantedTwice => Some(no_locks("two owners held a lock of the same file at the same time")),
         Locks::NeverReleased => Some(finding(
             Severity::Critical,
             "locks-not-released",
@@ -402,7 +411,8 @@ fn remarks(observed: &Observed) -> Vec<Finding> {
                 "use a faster disk or network, or appendfsync everysec",
             );
         }
-        if latency.count < observed.appends_asked {
+        let failed = observed.failures.iter().any(|(step, _)| *step == StepName::Append);
+        if latency.count < observed.appends_asked && !failed {
             add(
                 Severity::Info,
                 "fewer-appends",
