@@ -1,3 +1,4 @@
 //! NFS for tests: the programs.
 
+pub mod oracle;
 pub mod tools;

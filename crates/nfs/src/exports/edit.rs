@@ -13,7 +13,7 @@ use super::{
     document::{Content, Document, Error, Line},
     entry::{Entry, Naming},
     grant::Grant,
-    problem::{Problem, Reach},
+    problem::Problem,
     render,
 };
 
@@ -48,7 +48,7 @@ pub enum EditError {
         /// What was looked for.
         what: String,
     },
-    /// An entry at the end would never be read.
+    /// exportfs may drop what follows a broken line, so nothing is added to such a file, or made safe in it.
     #[error("the file has a broken line, which has to be put right first: {0}")]
     Broken(Error),
 }
@@ -57,13 +57,13 @@ impl Document {
     /// Adds an entry at the end of the file.
     ///
     /// # Errors
-    /// When the path has an entry, when a line before is broken so that exportfs would not read on, or when the entry
+    /// When the path has an entry, when a line of the file is broken, so that exportfs might not read on, or when the entry
     /// cannot be written. Nothing is changed then.
     pub fn add(&mut self, path: &Path, grants: &[Grant]) -> Result<(), EditError> {
         if self.indices(path).next().is_some() {
             return Err(EditError::Exists { path: path.display().to_string() });
         }
-        if let Some(error) = self.errors().find(|error| error.problem.reach() == Reach::RestOfFile) {
+        if let Some(error) = self.errors().next() {
             return Err(EditError::Broken(error));
         }
         let mut raw = written(path, grants)?;
