@@ -183,7 +183,7 @@ impl Facts for Machine {
         let is_above = |folder: &&str| Path::new(folder).starts_with(&path);
         if path == Path::new("/srv/file") {
             Place::NotAFolder
-        } else if FOLDERS.iter().any(|folder| is_above(&folder)) {
+        } else if FOLDERS.iter().any(|folder| is_above(folder)) {
             Place::Folder { file_system: None, mounted: path == Path::new("/") }
         } else {
             Place::Missing

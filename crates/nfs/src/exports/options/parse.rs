@@ -39,6 +39,9 @@ pub(crate) enum Remark {
     },
 }
 
+/// Things with the byte at which they stand.
+type At<T> = Vec<(usize, T)>;
+
 /// Options without a value, each with the one that says the opposite ("" if none does).
 const PLAIN: [(&str, &str); 27] = [
     ("ro", "rw"),
@@ -104,10 +107,7 @@ impl Options {
     ///
     /// # Errors
     /// The options that are refused, each with the byte of `text` at which it begins. The others have counted.
-    pub(in super::super) fn apply(
-        &mut self,
-        text: &str,
-    ) -> Result<Vec<(usize, Remark)>, Vec<(usize, Problem)>> {
+    pub(in super::super) fn apply(&mut self, text: &str) -> Result<At<Remark>, At<Problem>> {
         let mut list = List {
             options: self,
             active: Vec::new(),
@@ -246,7 +246,7 @@ impl List<'_> {
             "mp" | "mountpoint" => self.options.mountpoint = Some(value.parse::<Mountpoint>()?),
             "refer" => self.options.locations = Some(Locations::Refer(Locations::check("refer", value)?)),
             "replicas" => {
-                self.options.locations = Some(Locations::Replicas(Locations::check("replicas", value)?))
+                self.options.locations = Some(Locations::Replicas(Locations::check("replicas", value)?));
             }
             "sec" => self.flavours(value)?,
             "xprtsec" => {
