@@ -1,6 +1,7 @@
-//! NFS for tests: the programs, and places for exports.
+//! NFS for tests: the programs, servers in namespaces of their own, and places for exports.
 
 pub mod apart;
 pub mod kernel;
+pub mod oracle;
 pub mod storage;
 pub mod tools;

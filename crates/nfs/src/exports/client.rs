@@ -273,7 +273,14 @@ fn subnet(text: &str, addr: &str, mask: &str) -> Result<Subnet, Problem> {
     let (bits, width) = match (addr, mask.parse()) {
         (IpAddr::V4(_), Ok(IpAddr::V4(mask))) => (u128::from(mask.to_bits()), 32),
         (IpAddr::V6(_), Ok(IpAddr::V6(mask))) => (mask.to_bits(), 128),
-        _ => return Err(spelled(if mask.is_empty() { Reach::Silent } else { Reach::Client })),
+        // An empty prefix is 0 for exportfs, and a sign is no matter.
+        _ => {
+            let digits = mask.trim_start_matches('+');
+            let silent = mask.is_empty()
+                || (digits.len() + 1 == mask.len()
+                    && digits.parse().is_ok_and(|prefix: u8| prefix <= width(addr)));
+            return Err(spelled(if silent { Reach::Silent } else { Reach::Client }));
+        }
     };
     let prefix = bits.count_ones();
     u8::try_from(prefix)
@@ -379,6 +386,7 @@ mod tests {
             ("10.0.0.0/x", Reach::Client),
             ("10.0.0.0/", Reach::Silent),
             ("10.0.0.0/-1", Reach::Client),
+            ("10.0.0.0/+8", Reach::Silent),
             ("10.0.0.0/255.0.255.0", Reach::Silent),
             ("10.0.0.0/255.255.255.256", Reach::Client),
             ("10.0.0.300/24", Reach::Client),

@@ -164,7 +164,12 @@ pub struct Located<'a> {
     pub(super) index: usize,
 }
 
-impl Located<'_> {
+impl<'a> Located<'a> {
+    /// The entry, for as long as the file.
+    pub const fn entry(self) -> &'a Entry {
+        self.entry
+    }
+
     /// Where the entry begins.
     pub fn position(&self) -> Position {
         self.at(self.entry.body.start)

@@ -13,7 +13,7 @@ use super::{
     document::{Content, Document, Error, Line},
     entry::{Entry, Naming},
     grant::Grant,
-    problem::{Problem, Reach},
+    problem::Problem,
     render,
 };
 
@@ -48,7 +48,7 @@ pub enum EditError {
         /// What was looked for.
         what: String,
     },
-    /// An entry at the end would never be read.
+    /// exportfs may drop what follows a broken line, so nothing is added to such a file, or made safe in it.
     #[error("the file has a broken line, which has to be put right first: {0}")]
     Broken(Error),
 }
@@ -57,13 +57,13 @@ impl Document {
     /// Adds an entry at the end of the file.
     ///
     /// # Errors
-    /// When the path has an entry, when a line before is broken so that exportfs would not read on, or when the entry
+    /// When the path has an entry, when a line of the file is broken, so that exportfs might not read on, or when the entry
     /// cannot be written. Nothing is changed then.
     pub fn add(&mut self, path: &Path, grants: &[Grant]) -> Result<(), EditError> {
         if self.indices(path).next().is_some() {
             return Err(EditError::Exists { path: path.display().to_string() });
         }
-        if let Some(error) = self.errors().find(|error| error.problem.reach() == Reach::RestOfFile) {
+        if let Some(error) = self.errors().next() {
             return Err(EditError::Broken(error));
         }
         let mut raw = written(path, grants)?;
@@ -283,5 +283,132 @@ fn written(path: &Path, grants: &[Grant]) -> Result<Vec<u8>, EditError> {
             Err(EditError::Unsayable(problem))
         }
         Content::Nothing => Err(EditError::Unsayable(Problem::EmptyQuotes)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(text: &str) -> Grant {
+        text.parse().unwrap()
+    }
+
+    /// The text after a change.
+    fn after(text: &str, change: impl FnOnce(&mut Document) -> Result<(), EditError>) -> String {
+        let mut document = Document::parse(text.as_bytes());
+        change(&mut document).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert_eq!(Document::parse(&document.to_bytes()), document, "{text:?}");
+        String::from_utf8(document.to_bytes()).unwrap()
+    }
+
+    const RW: &str = "(rw,sync,no_subtree_check,secure,root_squash)";
+
+    #[test]
+    fn entries_are_added_behind_whatever_is_there() {
+        for (before, between) in
+            [("", ""), ("# x\n", ""), ("# x \\", "\n"), ("/a db", "\n"), ("/a db \\\n", "\n"), ("\n\n", "")]
+        {
+            let text = after(before, |document| document.add(Path::new("/b c"), &[grant("db(rw)")]));
+            assert_eq!(text, format!("{before}{between}/b\\040c db{RW}\n"));
+        }
+    }
+
+    #[test]
+    fn replacing_keeps_place_comment_and_spelling() {
+        let text = "# x\n  \"/a b\" \\\n  db -ro y # why\n/c z\n/a\\040b other\n";
+        let text = after(text, |document| document.replace(Path::new("/a b"), &[grant("new(rw)")]));
+        assert_eq!(text, format!("# x\n  \"/a b\" new{RW} # why\n/c z\n"));
+    }
+
+    #[test]
+    fn one_client_is_changed_where_it_stands() {
+        for (before, expected) in [
+            // In its place, with the others as they are.
+            ("/a x(ro)\ty(async) # z\n", format!("/a x(ro)\tdb{RW} # z\n").replace("db", "y")),
+            // Behind the others.
+            ("/a x(ro) # z\n", format!("/a x(ro) y{RW} # z\n")),
+            ("/b x\n", format!("/b x\n/a y{RW}\n")),
+            // Once.
+            ("/a y y x\n/a y\n/b y\n", format!("/a y{RW} x\n/b y\n")),
+        ] {
+            let text = after(before, |document| document.replace_grant(Path::new("/a"), &grant("y(rw)")));
+            assert_eq!(text, expected, "{before:?}");
+        }
+    }
+
+    #[test]
+    fn default_options_have_no_say_in_what_is_written() {
+        // Every question is answered, so the default options may stay.
+        let text = after("/a -async,insecure,crossmnt,anonuid=5 x y\n", |document| {
+            document.replace_grant(Path::new("/a"), &grant("y(rw)"))
+        });
+        assert!(text.starts_with("/a -async,insecure,crossmnt,anonuid=5 x y(rw,sync,"), "{text}");
+        // Nothing takes a number away again: the entry is written anew.
+        let text = after("/a -fsid=7 x y # z\n", |document| {
+            document.replace_grant(Path::new("/a"), &grant("y(rw)"))
+        });
+        let x = "(ro,sync,no_subtree_check,secure,root_squash,fsid=7)";
+        assert_eq!(text, format!("/a x{x} y{RW} # z\n"));
+        // A client that was implied is written out, or it would be gone.
+        let text = after("/a -ro\n", |document| document.replace_grant(Path::new("/a"), &grant("y(rw)")));
+        assert_eq!(text, format!("/a *(ro,sync,no_subtree_check,secure,root_squash) y{RW}\n"));
+    }
+
+    #[test]
+    fn clients_are_removed_without_a_trace() {
+        for (before, expected) in [
+            ("/a x y(rw) z # w\n", "/a x z # w\n"),
+            ("/a x \\\n  y(rw)\n", "/a x \\\n\n"),
+            ("/a y\n/b x\n/a y(ro)\n", "/b x\n"),
+            ("/a y x y\n", "/a x\n"),
+            // Two words of default options may not meet.
+            ("/a -rw y -async x\n", "/a x(rw,async,no_subtree_check,secure,root_squash)\n"),
+        ] {
+            let text = after(before, |document| document.remove_grant(Path::new("/a"), &grant("y").client));
+            assert_eq!(text, expected, "{before:?}");
+        }
+        let text = after("# x\n/a/ y # z\n/b x\n", |document| document.remove(Path::new("/a")));
+        assert_eq!(text, "# x\n/b x\n");
+    }
+
+    #[test]
+    fn what_cannot_be_said_changes_nothing() {
+        let text = "/a x\n/b y(bogus)\n";
+        let mut document = Document::parse(text.as_bytes());
+        let y = || grant("y(rw)");
+        let mut odd = y();
+        odd.options.anonuid = u32::MAX;
+        let mut mixed = y();
+        mixed.options.transport = vec![super::super::Transport::Tls; 2];
+        let path = Path::new("/a");
+        let errors = [
+            document.add(path, &[y()]),
+            document.add(Path::new("/c"), &[y()]),
+            document.replace(path, &[]),
+            document.replace(path, &[odd]),
+            document.replace(path, &[mixed]),
+            document.replace(path, &[Grant { client: Client::Netgroup("a b".to_owned()), ..y() }]),
+            document.remove(Path::new("/c")),
+            document.remove_grant(path, &y().client),
+        ]
+        .map(|result| result.unwrap_err().to_string());
+        for (error, expected) in errors.iter().zip([
+            "has an entry already",
+            "2:6: there is no option \"bogus\"",
+            "name the clients",
+            "no user at all",
+            "cannot be written as they are",
+            "is not a client",
+            "/c is not in the file",
+            "y for /a is not in the file",
+        ]) {
+            assert!(error.contains(expected), "{error}");
+        }
+        let mut empty = Document::default();
+        for path in ["a", "/a/../b", "/a\\040", ""] {
+            assert!(empty.add(Path::new(path), &[y()]).is_err(), "{path}");
+        }
+        assert_eq!((document.to_bytes(), empty.to_bytes()), (text.as_bytes().to_vec(), Vec::new()));
     }
 }

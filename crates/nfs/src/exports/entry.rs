@@ -83,9 +83,9 @@ pub(super) fn read(lexed: Lexed) -> Result<Option<Entry>, Problems> {
         body.end = word.span.end;
         // A word without text has been complained of already.
         if !word.text.is_empty()
-            && let Err(problem) = line.word(word)
+            && let Err(found) = line.word(word)
         {
-            problems.push(problem);
+            problems.extend(found);
         }
     }
     if !problems.is_empty() {
@@ -131,18 +131,20 @@ struct Line {
 }
 
 impl Line {
-    fn word(&mut self, word: &Word) -> Result<(), (usize, Problem)> {
+    fn word(&mut self, word: &Word) -> Result<(), Problems> {
         let start = word.span.start;
+        let one = |at: usize, problem: Problem| vec![(at, problem)];
         if word.peak > Problem::CLIENT_LIMIT {
-            return Err((start, Problem::LongClient { length: word.peak }));
+            return Err(one(start, Problem::LongClient { length: word.peak }));
         }
         let text = std::str::from_utf8(&word.text)
-            .map_err(|error| (word.origin(error.valid_up_to()), Problem::NotText))?;
+            .map_err(|error| one(word.origin(error.valid_up_to()), Problem::NotText))?;
         if let Some(list) = text.strip_prefix('-') {
             if self.defaults.replace(word.span.clone()).is_some() {
-                return Err((start, Problem::SecondDefaults { found: text.to_owned() }));
+                return Err(one(start, Problem::SecondDefaults { found: text.to_owned() }));
             }
-            return self.options(word, list, None);
+            self.options = self.options(word, 1, list)?;
+            return Ok(());
         }
         self.defaults = None;
         let (client, list) = split(text).map_err(|problem| {
@@ -150,33 +152,32 @@ impl Line {
                 Problem::AfterList { .. } => text.find(')').map_or(0, |at| at + 1),
                 _ => text.find('(').unwrap_or(0),
             };
-            (word.origin(at), problem)
+            one(word.origin(at), problem)
         })?;
         let naming = if client.is_empty() { Naming::Nameless } else { Naming::Written };
-        let client: Client = client.parse().map_err(|problem| (start, problem))?;
-        self.options(word, list.unwrap_or_default(), Some((client, naming)))
-    }
-
-    /// Reads a list: for a client, or for all that follow.
-    fn options(
-        &mut self,
-        word: &Word,
-        list: &str,
-        client: Option<(Client, Naming)>,
-    ) -> Result<(), (usize, Problem)> {
-        let before =
-            word.text.iter().position(|byte| *byte == b'(').filter(|_| client.is_some()).unwrap_or(0) + 1;
-        let place = |at: usize| word.origin(before + at);
-        let mut own = self.options.clone();
-        let remarks = own.apply(list).map_err(|(at, problem)| (place(at), problem))?;
-        self.remarks.extend(remarks.into_iter().map(|(at, remark)| (place(at), remark)));
-        match client {
-            None => self.options = own,
-            Some((client, naming)) => {
-                let grant = Grant { client, options: own.normalised() };
+        let options = self.options(word, client.len() + 1, list.unwrap_or_default());
+        match (client.parse::<Client>(), options) {
+            (Ok(client), Ok(options)) => {
+                let grant = Grant { client, options: options.normalised() };
                 self.grants.push(Given { grant, naming, span: word.span.clone() });
+                Ok(())
+            }
+            // Both are told: the options may stop exportfs, where the client would not.
+            (client, options) => {
+                let client = client.err().map(|problem| (start, problem));
+                Err(client.into_iter().chain(options.err().into_iter().flatten()).collect())
             }
         }
-        Ok(())
+    }
+
+    /// The default options with a list on top, which begins at the byte `from` of the word.
+    fn options(&mut self, word: &Word, from: usize, list: &str) -> Result<Options, Problems> {
+        let place = |at: usize| word.origin(from + at);
+        let mut own = self.options.clone();
+        let remarks = own.apply(list).map_err(|problems| {
+            problems.into_iter().map(|(at, problem)| (place(at), problem)).collect::<Problems>()
+        })?;
+        self.remarks.extend(remarks.into_iter().map(|(at, remark)| (place(at), remark)));
+        Ok(own)
     }
 }

@@ -46,6 +46,11 @@ pub trait Facts {
         Place::Unknown
     }
 
+    /// The path without symbolic links, as exportfs exports it; as it is, where there are none or nobody has looked.
+    fn real(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
+
     /// Whether the machine finds an address for a host name.
     fn resolves(&self, host: &str) -> Option<bool> {
         let _ = host;
@@ -116,6 +121,10 @@ impl Facts for ThisMachine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Place::Missing,
             Err(_) => Place::Unknown,
         }
+    }
+
+    fn real(&self, path: &Path) -> PathBuf {
+        fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
     }
 
     fn resolves(&self, host: &str) -> Option<bool> {
@@ -214,6 +223,8 @@ mod tests {
         assert_eq!(machine.place(&file.join("below")), Place::NotAFolder);
         assert_eq!(machine.place(&folder.path().join("none")), Place::Missing);
         assert_eq!(machine.place(&link), machine.place(Path::new("/proc")));
+        assert_eq!(machine.real(&link), Path::new("/proc"));
+        assert_eq!(machine.real(Path::new("/none/such")), Path::new("/none/such"));
         assert_eq!((machine.resolves("db"), machine.resolves("other")), (Some(false), None));
         assert_eq!(machine.release(), Some(Release(2, 6, 2)));
         assert_eq!(NoFacts.place(Path::new("/")), Place::Unknown);

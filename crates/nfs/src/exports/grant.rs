@@ -34,10 +34,7 @@ impl FromStr for Grant {
 
     fn from_str(text: &str) -> Result<Self, Problem> {
         let (client, list) = split(text)?;
-        let mut options = Options::default();
-        if let Some(list) = list {
-            options.apply(list).map_err(|(_, problem)| problem)?;
-        }
+        let options = Options::default().with(list.unwrap_or_default())?;
         Ok(Self { client: client.parse()?, options: options.normalised() })
     }
 }

@@ -219,11 +219,10 @@ impl Problem {
     /// How far `exportfs` of nfs-utils carries the mistake.
     pub const fn reach(&self) -> Reach {
         match self {
-            Self::RelativePath { .. } => Reach::Client,
-            Self::ClimbingPath { .. } | Self::SecondDefaults { .. } | Self::NotText | Self::OpenQuote => {
-                Reach::Silent
-            }
-            Self::ZeroByte => Reach::Silent,
+            // Of a relative path it complains if nothing is there, seen from where it was started.
+            Self::RelativePath { .. } | Self::ClimbingPath { .. } | Self::TwistedPath { .. } => Reach::Silent,
+            Self::OddBlank { .. } | Self::EmptyQuotes | Self::ZeroByte | Self::NotText => Reach::Silent,
+            Self::SecondDefaults { .. } => Reach::Silent,
             Self::Client { reach, .. } | Self::Value { reach, .. } | Self::Order { reach, .. } => *reach,
             _ => Reach::RestOfFile,
         }

@@ -223,3 +223,102 @@ fn merge(options: &mut Options, other: &Options) {
         *options = other.clone();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exports::{NoFacts, Table, lint};
+
+    const SAFE: &str = "sync,no_subtree_check,secure,all_squash,anonuid=999,anongid=999";
+
+    fn safe(clients: &[&str]) -> Safe {
+        let subnet = |text: &&str| match text.parse() {
+            Ok(Client::Subnet(subnet)) => subnet,
+            other => panic!("{text}: {other:?}"),
+        };
+        Safe { clients: clients.iter().map(subnet).collect(), uid: 999, gid: 999 }
+    }
+
+    /// The file made safe for 10.0.0.0/24, and the reasons; numbers are given from 1 on.
+    fn rewritten(text: &str) -> (String, Vec<Change>) {
+        let mut document = Document::parse(text.as_bytes());
+        let mut next = 0;
+        let changes = rewrite(&mut document, &safe(&["10.0.0.0/24"]), |_| {
+            next += 1;
+            Some(next)
+        })
+        .unwrap();
+        (String::from_utf8(document.to_bytes()).unwrap(), changes)
+    }
+
+    #[test]
+    fn the_tutorials_file_becomes_safe_and_stays_so() {
+        let tutorial: String = (1..=6)
+            .map(|node| format!("/data/nfs/redis/pv{node} *(rw,no_root_squash,sync,insecure)\n"))
+            .collect();
+        let expected: String = (1..=6)
+            .map(|node| format!("/data/nfs/redis/pv{node} 10.0.0.0/24(rw,{SAFE},fsid={node})\n"))
+            .collect();
+        let (text, changes) = rewritten(&tutorial);
+        assert_eq!(text, expected);
+        assert_eq!(changes.len(), 6);
+        let change = changes.get(2).unwrap();
+        assert_eq!((change.position.line, change.path.as_path()), (3, Path::new("/data/nfs/redis/pv3")));
+        let about = ["insecure", "no_root_squash", "without fsid=", "takes in machines"];
+        assert_eq!(change.reasons.len(), about.len(), "{change:?}");
+        assert!(change.reasons.iter().zip(about).all(|(reason, about)| reason.contains(about)), "{change:?}");
+        assert_eq!(lint(&Table::new("/etc".as_ref(), Some(text.as_bytes()), []), &NoFacts), []);
+        assert_eq!(rewritten(&text), (text, Vec::new()));
+    }
+
+    #[test]
+    fn what_need_not_change_does_not() {
+        for (text, expected) in [
+            // Whoever is named stays, and so does whether he may write.
+            ("/a  db(ro) # x\n#y", format!("/a db(ro,{SAFE},fsid=1) # x\n#y")),
+            ("/a @nodes 10.0.0.7(rw)\n", format!("/a @nodes(ro,{SAFE},fsid=1) 10.0.0.7(rw,{SAFE},fsid=1)\n")),
+            ("/a 192.168.0.0/16(rw)\n", format!("/a 192.168.0.0/16(rw,{SAFE},fsid=1)\n")),
+            // Whoever takes in more than the clients is replaced by them.
+            ("/a 10.0.0.0/8(rw)\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            ("/a 10.0.0.9/24(rw)\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            ("/a 10.0.0.128/25(rw)\n", format!("/a 10.0.0.128/25(rw,{SAFE},fsid=1)\n")),
+            ("/a 10.0.*(rw)\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            ("/a -rw,async\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            // The blank was one too many, and twice is once.
+            ("/a db (rw)\n", format!("/a db(rw,{SAFE},fsid=1)\n")),
+            ("/a (rw)\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            ("/a *(ro) 10.0.0.0/24(rw)\n", format!("/a 10.0.0.0/24(rw,{SAFE},fsid=1)\n")),
+            // A number that is good stays.
+            ("/a db(fsid=70)\n", format!("/a db(ro,{SAFE},fsid=70)\n")),
+            ("/a db(fsid=0)\n", format!("/a db(ro,{SAFE},fsid=1)\n")),
+            // Other options stay too.
+            (
+                "\"/a b\" db(rw,no_wdelay,sec=krb5,no_root_squash)\n",
+                "\"/a b\" db(sync,no_subtree_check,secure,no_wdelay,anonuid=999,anongid=999,fsid=1,sec=krb5,rw,all_squash)\n"
+                    .to_owned(),
+            ),
+        ] {
+            let (text, changes) = rewritten(text);
+            assert_eq!(text, expected);
+            assert_eq!(changes.len(), 1);
+            assert!(!changes.iter().any(|change| change.reasons.is_empty()), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_safe_is_refused_whole() {
+        let good = safe(&["10.0.0.0/24"]);
+        for (text, safe, expected) in [
+            ("/a *(rw)\n/b *(bogus)\n", good.clone(), "a broken line"),
+            ("/a *(rw)\n", safe(&[]), "without a client"),
+            ("/a *(rw)\n", Safe { uid: 0, ..good.clone() }, "root"),
+            ("/a *(rw)\n", Safe { gid: 0, ..good.clone() }, "root"),
+            ("/a *(rw)\n", Safe { uid: u32::MAX, ..good }, "stands for no user"),
+        ] {
+            let mut document = Document::parse(text.as_bytes());
+            let error = rewrite(&mut document, &safe, |_| Some(1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+            assert_eq!(document.to_bytes(), text.as_bytes());
+        }
+    }
+}

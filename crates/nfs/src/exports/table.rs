@@ -31,7 +31,7 @@ pub struct File {
 ///     Some(b""),
 ///     drop_ins.map(|(name, text)| (name.into(), text.as_bytes().to_vec())),
 /// );
-/// let paths: Vec<_> = table.entries().map(|(_, entry)| entry.path().to_str()).collect();
+/// let paths: Vec<_> = table.entries().map(|(_, entry)| entry.entry().path().to_str()).collect();
 /// assert_eq!(paths, [Some("/a"), Some("/b")]);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -20,15 +20,9 @@ pub(super) fn all(report: &mut Report, seen: &[Seen<'_>]) {
 fn by_path<'a, 'b>(granted: &'b [Granted<'a>]) -> BTreeMap<&'a Path, Vec<&'b Granted<'a>>> {
     let mut paths = BTreeMap::<_, Vec<_>>::new();
     for one in granted {
-        paths.entry(one.seen.entry_path()).or_default().push(one);
+        paths.entry(one.seen.real.as_path()).or_default().push(one);
     }
     paths
-}
-
-impl<'a> Seen<'a> {
-    fn entry_path(&'a self) -> &'a Path {
-        self.entry.path()
-    }
 }
 
 /// What the server does, apart from how the export is told from others.
@@ -127,10 +121,10 @@ fn fsid(report: &mut Report, seen: &[Seen<'_>], granted: &[Granted<'_>]) {
     let mut uuids = BTreeMap::<u128, &Granted<'_>>::new();
     for one in granted {
         let options = &one.given.grant.options;
-        let path = one.seen.entry_path();
+        let path = one.seen.real.as_path();
         if let Some(number) = options.fsid {
             let first = *numbers.entry(number).or_insert(one);
-            if first.seen.entry_path() != path {
+            if first.seen.real.as_path() != path {
                 report.critical(
                     one.place(),
                     "duplicate-fsid",
@@ -145,7 +139,7 @@ fn fsid(report: &mut Report, seen: &[Seen<'_>], granted: &[Granted<'_>]) {
         }
         if let Some(uuid) = options.uuid {
             let first = *uuids.entry(uuid.bits()).or_insert(one);
-            if first.seen.entry_path() != path {
+            if first.seen.real.as_path() != path {
                 report.warning(
                     one.place(),
                     "duplicate-fsid",

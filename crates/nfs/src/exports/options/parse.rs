@@ -39,6 +39,9 @@ pub(crate) enum Remark {
     },
 }
 
+/// Things with the byte at which they stand.
+type At<T> = Vec<(usize, T)>;
+
 /// Options without a value, each with the one that says the opposite ("" if none does).
 const PLAIN: [(&str, &str); 27] = [
     ("ro", "rw"),
@@ -81,21 +84,30 @@ impl FromStr for Options {
     type Err = Problem;
 
     fn from_str(text: &str) -> Result<Self, Problem> {
-        let mut options = Self::default();
-        match options.apply(text) {
-            Ok(_) => Ok(options.normalised()),
-            Err((_, problem)) => Err(problem),
-        }
+        Self::default().with(text).map(Self::normalised)
     }
 }
 
 impl Options {
+    /// These options with a list on top of them.
+    ///
+    /// # Errors
+    /// The first option that is refused.
+    pub(in super::super) fn with(mut self, text: &str) -> Result<Self, Problem> {
+        match self.apply(text) {
+            Ok(_) => Ok(self),
+            Err(problems) => {
+                Err(problems.into_iter().next().map_or(Problem::EmptyOption, |(_, problem)| problem))
+            }
+        }
+    }
+
     /// Reads a list on top of what is there already, as an own list stands on top of default options. After the last
     /// list follows [`Self::normalised`].
     ///
     /// # Errors
-    /// The first option that is refused, with the byte of `text` at which it begins. What stood before it has counted.
-    pub(in super::super) fn apply(&mut self, text: &str) -> Result<Vec<(usize, Remark)>, (usize, Problem)> {
+    /// The options that are refused, each with the byte of `text` at which it begins. The others have counted.
+    pub(in super::super) fn apply(&mut self, text: &str) -> Result<At<Remark>, At<Problem>> {
         let mut list = List {
             options: self,
             active: Vec::new(),
@@ -103,6 +115,7 @@ impl Options {
             reexport: false,
             remarks: Vec::new(),
         };
+        let mut problems = Vec::new();
         let mut start = 0;
         let is_blank = |sign| sign == ' ' || sign == '\t';
         loop {
@@ -114,10 +127,12 @@ impl Options {
                 break;
             }
             let (option, more) = rest.split_once(',').map_or((rest, false), |(option, _)| (option, true));
-            list.one(start, option).map_err(|problem| (start, problem))?;
+            if let Err(problem) = list.one(start, option) {
+                problems.push((start, problem));
+            }
             start += option.len() + usize::from(more);
         }
-        Ok(list.remarks)
+        if problems.is_empty() { Ok(list.remarks) } else { Err(problems) }
     }
 }
 
@@ -196,12 +211,11 @@ impl List<'_> {
         };
         set(&mut self.options.access);
         let active = &self.active;
-        let mut changed = false;
-        for one in self.options.security.iter_mut().filter(|one| active.contains(&one.flavour)) {
-            let before = one.access;
-            set(&mut one.access);
-            changed |= before != one.access;
-        }
+        self.options
+            .security
+            .iter_mut()
+            .filter(|one| active.contains(&one.flavour))
+            .for_each(|one| set(&mut one.access));
         if self.active.is_empty() && !self.options.security.is_empty() {
             let mut wanted = self.options.security.clone();
             wanted.iter_mut().for_each(|one| set(&mut one.access));
@@ -210,10 +224,7 @@ impl List<'_> {
             }
             return;
         }
-        // Another flavour may well be given another right.
-        if self.active.is_empty() || changed {
-            self.said(at, name, opposite);
-        }
+        self.said(at, name, opposite);
     }
 
     /// Remembers the word, and remarks that it undoes another of this list.
@@ -235,7 +246,7 @@ impl List<'_> {
             "mp" | "mountpoint" => self.options.mountpoint = Some(value.parse::<Mountpoint>()?),
             "refer" => self.options.locations = Some(Locations::Refer(Locations::check("refer", value)?)),
             "replicas" => {
-                self.options.locations = Some(Locations::Replicas(Locations::check("replicas", value)?))
+                self.options.locations = Some(Locations::Replicas(Locations::check("replicas", value)?));
             }
             "sec" => self.flavours(value)?,
             "xprtsec" => {
@@ -293,13 +304,9 @@ impl List<'_> {
     }
 
     fn fsid(&mut self, value: &str) -> Result<(), Problem> {
-        let wrong = |why, remedy| Problem::Value {
-            name: "fsid",
-            found: value.to_owned(),
-            why,
-            remedy,
-            reach: Reach::Silent,
-        };
+        let wrong_to =
+            |reach, why, remedy| Problem::Value { name: "fsid", found: value.to_owned(), why, remedy, reach };
+        let wrong = |why, remedy| wrong_to(Reach::Silent, why, remedy);
         if self.reexport {
             return Err(Problem::Order {
                 what: "fsid= stands after reexport=",
@@ -319,7 +326,9 @@ impl List<'_> {
         let numeric = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
         if numeric && (radix == 16 || digits.len() != 32) {
             if radix == 10 && digits.len() > 1 && digits.starts_with('0') {
-                return Err(wrong(
+                let octal = digits.bytes().all(|digit| digit < b'8');
+                return Err(wrong_to(
+                    if octal { Reach::Silent } else { Reach::RestOfFile },
                     "exportfs takes a number that begins with 0 for an octal one",
                     "write it without the leading 0, or in hexadecimal with 0x",
                 ));
@@ -362,6 +371,8 @@ impl List<'_> {
             active.push(flavour);
         }
         self.active = active;
+        // Another flavour may well be given another right.
+        self.plain.retain(|(said, _)| !["ro", "rw"].contains(said) && !said.contains("_squash"));
         Ok(())
     }
 

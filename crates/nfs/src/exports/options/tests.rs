@@ -21,7 +21,7 @@ fn an_empty_list_is_the_default() {
 fn every_option_is_read() {
     let text = "rw,async,no_wdelay,nohide,crossmnt,insecure,no_root_squash,all_squash,subtree_check,no_auth_nlm,no_acl,\
                 pnfs,nordirplus,security_label,sign_fh,anonuid=1,anongid=2,fsid=01234567-89ab-cdef-0123-456789abcdef,\
-                fsid=0x1f,mp=/mnt/a b,refer=/a@b,xprtsec=tls:mtls,reexport=auto-fsidnum";
+                fsid=0x1f,mp=/mnt/a,refer=/a@b,xprtsec=tls:mtls,reexport=auto-fsidnum";
     let expected = Options {
         access: Access { read_only: false, root_squash: false, all_squash: true },
         security: Vec::new(),
@@ -41,7 +41,7 @@ fn every_option_is_read() {
         anongid: 2,
         fsid: Some(31),
         uuid: Some(Uuid::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
-        mountpoint: "/mnt/a b".parse().ok(),
+        mountpoint: "/mnt/a".parse().ok(),
         locations: Some(Locations::Refer("/a@b".to_owned())),
         transport: vec![Transport::Tls, Transport::Mutual],
         reexport: Some(Reexport::Auto),
@@ -139,6 +139,7 @@ fn what_is_refused_says_where_and_how_far_it_goes() {
         ("fsid=0x", 0, Reach::RestOfFile),
         ("fsid=-1", 0, Reach::Silent),
         ("fsid=010", 0, Reach::Silent),
+        ("fsid=08", 0, Reach::RestOfFile),
         ("fsid=4294967296", 0, Reach::Silent),
         ("fsid=1,fsid=01234567-89ab-cdef-0123-456789abcdef", 7, Reach::Silent),
         ("sec=foo", 0, Reach::RestOfFile),
@@ -149,12 +150,19 @@ fn what_is_refused_says_where_and_how_far_it_goes() {
         ("reexport=none,reexport=none", 14, Reach::RestOfFile),
         ("reexport=yes", 0, Reach::RestOfFile),
         ("mp=mnt", 0, Reach::Silent),
+        ("mp=/a b", 0, Reach::Silent),
         ("refer=x", 0, Reach::Silent),
         ("squash_uids=0-99", 0, Reach::Silent),
     ] {
-        let (found_at, problem) = Options::default().apply(text).expect_err(text);
+        let (found_at, problem) = Options::default().apply(text).expect_err(text).remove(0);
         assert_eq!((found_at, problem.reach()), (at, reach), "{text}: {problem}");
     }
+}
+
+#[test]
+fn all_that_is_refused_is_told() {
+    let problems = Options::default().apply("bogus,rw,,fsid=zz").unwrap_err();
+    assert_eq!(problems.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 9, 10]);
 }
 
 #[test]

@@ -74,15 +74,17 @@ impl FromStr for Uuid {
     }
 }
 
-/// An absolute path that can stand among options: without a comma, a `)` or a zero byte, for which exports(5) has no
-/// escape there.
+/// An absolute path that can stand among options: without a comma and a `)`, for which exports(5) has no escape there, and
+/// without blanks, quotation marks, backslashes and control characters, which exportfs writes as they are into the table
+/// that mountd reads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OptionPath(String);
 
 impl OptionPath {
     /// The path, if it can stand among options.
     pub fn new(path: &str) -> Option<Self> {
-        (path.starts_with('/') && is_sayable(path)).then(|| Self(path.to_owned()))
+        let plain = |sign: char| !sign.is_whitespace() && !sign.is_control() && sign != '"' && sign != '\\';
+        (path.starts_with('/') && is_sayable(path) && path.chars().all(plain)).then(|| Self(path.to_owned()))
     }
 
     /// The path.
@@ -116,8 +118,8 @@ impl FromStr for Mountpoint {
         OptionPath::new(text).map(Self::At).ok_or_else(|| Problem::Value {
             name: "mp",
             found: text.to_owned(),
-            why: "it is not an absolute path",
-            remedy: "write the path of the mount point from / on",
+            why: "it is not an absolute path without blanks, quotation marks and backslashes, which mountd could not read",
+            remedy: "write the path of the mount point from / on, or export the mount point itself with mp alone",
             reach: Reach::Silent,
         })
     }
@@ -224,8 +226,8 @@ mod tests {
 
     #[test]
     fn paths_that_options_can_say() {
-        assert!(OptionPath::new("/mnt/a b").is_some());
-        for text in ["", "mnt", "/a,b", "/a)b", "/a\0b"] {
+        assert!(OptionPath::new("/mnt/naïve#1").is_some());
+        for text in ["/mnt/a b", "/a\"b", "/a\\b", "", "mnt", "/a,b", "/a)b", "/a\0b"] {
             assert!(OptionPath::new(text).is_none(), "{text:?}");
         }
     }
