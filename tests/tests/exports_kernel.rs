@@ -111,7 +111,7 @@ fn drift_is_told_and_put_right() {
 
     let text = fs::read_to_string(storage.drop_in()).unwrap();
     fs::write(storage.drop_in(), text.replace("all_squash", "no_root_squash")).unwrap();
-    storage.run(&["status"]).shows(4, &["changed by hand"]);
+    storage.run(&["status"]).shows(4, &["has it in another way"]);
     storage.run(&["plan", "--offline"]).shows(0, &["no_root_squash"]);
     assert!(storage.apply().unwrap());
     assert_eq!(fs::read_to_string(storage.drop_in()).unwrap(), text);

@@ -15,7 +15,7 @@ use crate::{
     Error, Export, Finding, Line, Wanted, WishError,
     observe::{Directory, Observation},
     plan::{self, Consent, Plan, Step, Target},
-    server::{Served, Server, User},
+    server::{Configured, Served, Server, User},
 };
 
 /// The folders above the exports are for everyone to pass through.
@@ -180,36 +180,18 @@ impl Storage {
         seen: &Observation,
         running: bool,
     ) -> ExportStatus {
+        let configured = seen.configuration.ours.iter().find(|known| known.path == export.path);
+        let served = seen.served.iter().flatten().find(|served| served.path == export.path);
         let mut drift = Vec::new();
         match directory {
-            Directory::Missing => drift.push("the directory is missing".to_owned()),
-            Directory::There { owner, .. } if *owner != export.owner => drift.push(format!(
-                "the directory belongs to {}:{} with mode {:04o}, not to {}:{} with {:04o}",
-                owner.uid, owner.gid, owner.mode, export.owner.uid, export.owner.gid, export.owner.mode
-            )),
-            Directory::There { .. } => {}
-            Directory::Other(what) => drift.push(format!("its path is {what}")),
-        }
-        match seen.configuration.ours.iter().find(|configured| configured.path == export.path) {
-            None => drift.push(format!("{} does not have it", self.server.config_file().display())),
-            Some(configured) => {
-                let served = Served {
-                    path: configured.path.clone(),
-                    id: configured.id,
-                    grants: Some(configured.grants.clone()),
-                };
-                if !self.server.serves(&served, export) {
-                    drift.push(format!("{} was changed by hand", configured.place));
-                }
+            Directory::Missing if configured.is_none() && served.is_none() => {
+                drift.push("it was not made yet; `apply` makes it".to_owned());
             }
-        }
-        let served = seen.served.iter().flatten().find(|served| served.path == export.path);
-        match served {
-            Some(served) if !self.server.serves(served, export) => {
-                drift.push("the server serves it in another way".to_owned());
+            directory => {
+                drift.extend(directory_drift(directory, export));
+                drift.extend(self.configured_drift(configured, export));
+                drift.extend(self.served_drift(seen, served, export));
             }
-            None if seen.served.is_some() => drift.push("the server does not serve it".to_owned()),
-            _ => {}
         }
         ExportStatus {
             name: export.name.clone(),
@@ -219,6 +201,25 @@ impl Storage {
             drift,
             users: seen.users_of(&export.path).to_vec(),
             served: running.then_some(served.is_some()),
+        }
+    }
+
+    fn configured_drift(&self, configured: Option<&Configured>, export: &Export) -> Option<String> {
+        let Some(configured) = configured else {
+            return Some(format!("{} does not have it", self.server.config_file().display()));
+        };
+        let same_id = configured.id == Some(export.id);
+        let same = same_id && self.server.same_grants(&configured.grants, &export.grants);
+        (!same).then(|| format!("{} has it in another way", configured.place))
+    }
+
+    fn served_drift(&self, seen: &Observation, served: Option<&Served>, export: &Export) -> Option<String> {
+        match served {
+            Some(served) if !self.server.serves(served, export) => {
+                Some("the server serves it in another way".to_owned())
+            }
+            None if seen.served.is_some() => Some("the server does not serve it".to_owned()),
+            _ => None,
         }
     }
 
@@ -386,6 +387,18 @@ impl Storage {
             (None, Some(now)) => self.server.withdraw(&self.machine, now).await,
             (None, None) => Ok(()),
         }
+    }
+}
+
+fn directory_drift(directory: &Directory, export: &Export) -> Option<String> {
+    match directory {
+        Directory::Missing => Some("the directory is missing".to_owned()),
+        Directory::There { owner, .. } if *owner != export.owner => Some(format!(
+            "the directory belongs to {}:{} with mode {:04o}, not to {}:{} with {:04o}",
+            owner.uid, owner.gid, owner.mode, export.owner.uid, export.owner.gid, export.owner.mode
+        )),
+        Directory::There { .. } => None,
+        Directory::Other(what) => Some(format!("its path is {what}")),
     }
 }
 

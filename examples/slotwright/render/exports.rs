@@ -148,9 +148,16 @@ pub(crate) fn verified(verified: &[Verified], style: Style) -> String {
             );
         }
     }
-    let all: Vec<&Finding> = verified.iter().flat_map(Verified::findings).collect();
+    let placed = |export: &Verified| -> Vec<Finding> {
+        let place = |finding: &Finding| match finding.place == export.name {
+            true => finding.place.clone(),
+            false => format!("{}: {}", export.name, finding.place),
+        };
+        export.findings().map(|finding| Finding { place: place(finding), ..finding.clone() }).collect()
+    };
+    let all: Vec<Finding> = verified.iter().flat_map(placed).collect();
     if !all.is_empty() {
-        text += &format!("\n{}", findings(all, style));
+        text += &format!("\n{}", findings(&all, style));
     }
     text
 }
