@@ -75,6 +75,9 @@ pub(crate) enum Command {
         #[arg(long)]
         delete_data: bool,
     },
+    /// The NFS exports that hold the nodes' data (storage.nfs in the spec)
+    #[command(subcommand)]
+    Exports(Exports),
     /// Show the hash slot of keys
     Slot {
         /// The keys, as bytes of the command line
@@ -88,6 +91,106 @@ pub(crate) enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// What can be done with exports; on the machine that serves them, but for `verify`, `render` and `lint`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Exports {
+    /// Show what `apply` would do; nothing is changed
+    Plan {
+        #[command(flatten)]
+        spec: SpecFile,
+        #[command(flatten)]
+        consent: ExportsConsent,
+    },
+    /// Make directories, files and server as the spec says; run it as often as you like
+    Apply {
+        #[command(flatten)]
+        spec: SpecFile,
+        #[command(flatten)]
+        consent: ExportsConsent,
+    },
+    /// Show each export, what is not as the spec says, and who uses it
+    Status {
+        #[command(flatten)]
+        spec: SpecFile,
+    },
+    /// Prove over the network that a node could live in each export (from any machine that may mount them)
+    Verify {
+        #[command(flatten)]
+        spec: SpecFile,
+        /// The exports to verify, for instance pv1 (all of them when none is named)
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Synced appends to measure for each export
+        #[arg(long, value_name = "COUNT", default_value_t = 200)]
+        appends: usize,
+        /// The longest that one export may take, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        limit: u64,
+        /// Port of the mount protocol, for NFSv3 without a port mapper
+        #[arg(long, value_name = "PORT")]
+        mount_port: Option<u16>,
+    },
+    /// Print the server's configuration, for a server that other tools look after
+    Render {
+        #[command(flatten)]
+        spec: SpecFile,
+        /// The server to write for [default: the one of the spec]
+        #[arg(long, value_enum, value_name = "SERVER")]
+        format: Option<RenderFormat>,
+    },
+    /// Take exports away; directories and their data stay
+    Remove {
+        #[command(flatten)]
+        spec: SpecFile,
+        /// The exports to take away, for instance pv7 (all of them when none is named)
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        #[command(flatten)]
+        consent: ExportsConsent,
+        /// Only show what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Judge files of exports(5); needs no spec
+    Lint {
+        /// The files, or folders of *.exports files [default: /etc/exports and /etc/exports.d]
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Print the one file named with its entries made safe
+        #[arg(long, requires = "clients")]
+        rewrite: bool,
+        /// With --rewrite: who may mount, for instance 10.0.0.0/16 (repeatable)
+        #[arg(long = "client", value_name = "CLIENT")]
+        clients: Vec<String>,
+        /// With --rewrite: the user that the nodes run as
+        #[arg(long, value_name = "UID:GID", default_value = "999:999")]
+        owner: String,
+    },
+}
+
+/// A server's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RenderFormat {
+    /// exports(5), for the kernel's server
+    Exports,
+    /// NFS-Ganesha's configuration
+    Ganesha,
+}
+
+/// What may be done because it was asked for by name.
+#[derive(Debug, Args)]
+pub(crate) struct ExportsConsent {
+    /// Give this directory its owner although it holds data of another (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) adopt: Vec<String>,
+    /// Take this export away, or grant it otherwise, although a client uses it (repeatable)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) even_if_used: Vec<String>,
+    /// The server need not run: prepare what it reads when it starts
+    #[arg(long)]
+    pub(crate) offline: bool,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ use slotwright_topology::{ClusterStatus, Severity, draw_svg};
 use crate::{
     cli::{Adopt, Cli, Command, Login, SpecFile, Target},
     exit::Exit,
+    exports,
     progress::Progress,
     render,
     screen::Screen,
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
         Command::Status { target, svg } => status(&target, svg.as_deref(), screen).await,
         Command::Check { target } => check(&target, screen).await,
         Command::Down { spec, keep_data, delete_data } => down(&spec, keep_data, delete_data, screen).await,
+        Command::Exports(exports) => exports::run(exports, screen).await,
         Command::Slot { keys } => {
             slot(&keys, screen);
             Ok(Exit::Done)
@@ -80,7 +82,7 @@ async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Erro
         }));
         return Ok(Exit::Done);
     }
-    let nodes = spec.node_count();
+    let (place, nodes) = (spec.local_place()?, spec.node_count());
     if up.unchanged() {
         screen.print(&format!("{}: nothing to do, all {nodes} nodes are as the spec says.", spec.name));
     } else {
@@ -92,8 +94,8 @@ async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Erro
             started.elapsed().as_secs_f64(),
             count(up.started, "server"),
             count(up.convergence.changes, "change"),
-            spec.local.host,
-            spec.ports().first().copied().unwrap_or_default(),
+            place.host,
+            place.ports.first().copied().unwrap_or_default(),
         ));
     }
     if !status.findings.is_empty() {
@@ -196,7 +198,7 @@ fn credentials(login: &Login) -> Result<Option<Credentials>, Error> {
 
 async fn down(spec: &SpecFile, keep: bool, delete: bool, screen: &Screen) -> Result<Exit, Error> {
     let spec = ClusterSpec::load(&spec.path)?;
-    let (name, data) = (spec.name.clone(), spec.data_directory());
+    let (name, data) = (spec.name.clone(), spec.local_place()?.data_directory);
     let deployment = LocalDeployment::without_login(spec, Effects::default())?;
     let delete = if keep || delete || deployment.is_new() {
         delete

@@ -1,11 +1,13 @@
 //! `slotwright`: deploys a Redis or Valkey cluster from a spec file and looks after it.
 //!
 //! Thin on purpose: arguments in, `slotwright-deploy` called, the result shown. What the words mean stands in `cli`, what
-//! each of them does in `commands`, how things look in `render`.
+//! each of them does in `commands` and `exports`, how things look in `render`.
 
 mod cli;
 mod commands;
 mod exit;
+mod exports;
+mod lint;
 mod progress;
 mod render;
 mod screen;
@@ -33,7 +35,7 @@ fn main() -> ExitCode {
 fn start_log(verbose: u8) {
     let default = match verbose {
         0 => "error",
-        1 => "slotwright_deploy=debug,slotwright_client=debug",
+        1 => "slotwright_deploy=debug,slotwright_client=debug,slotwright_nfs=debug",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

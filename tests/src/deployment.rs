@@ -41,6 +41,15 @@ impl Run {
         }
     }
 
+    /// Panics unless the deployer ended with `code` and said each of `words` on standard output.
+    #[track_caller]
+    pub fn shows(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code(), code, "exit status; {self:#?}");
+        for word in words {
+            assert!(self.out.contains(word), "the output lacks `{word}`; {self:#?}");
+        }
+    }
+
     /// The JSON document on standard output.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {

@@ -18,6 +18,7 @@ use slotwright_client::{
 };
 use slotwright_cluster::Endpoint;
 use slotwright_deploy::{Effect, Effects, Witness};
+use slotwright_machine::Machine;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What happens at the points of a run.
@@ -38,6 +39,11 @@ impl Points {
     /// The effects that pass these points.
     pub fn effects(self: &Arc<Self>) -> Effects {
         Effects::new(Arc::new(Watched(Arc::clone(self))), Arc::clone(self) as Arc<dyn Witness>)
+    }
+
+    /// The machine that passes these points.
+    pub fn machine(self: &Arc<Self>) -> Machine {
+        Machine::new(Arc::clone(self) as Arc<dyn Witness>)
     }
 
     /// The points met so far, in order.
@@ -64,6 +70,11 @@ impl Points {
             Effect::Start(path) => ("Start", path),
             Effect::Stop(path) => ("Stop", path),
             Effect::Remove(path) => ("Remove", path),
+            Effect::SetOwner(path) => ("SetOwner", path),
+            Effect::Ask(what) => {
+                let what = what.replace(&*self.data.to_string_lossy(), "");
+                return self.reach(&format!("{moment} Ask {what}"));
+            }
             other => panic!("an effect this test does not know: {other:?}"),
         };
         self.reach(&format!("{moment} {what} {}", self.place(path)));

@@ -2,6 +2,7 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use slotwright_nfs::ErrorKind;
 use slotwright_topology::{Finding, Refusal};
 use thiserror::Error;
 
@@ -48,6 +49,10 @@ pub enum Error {
     /// The spec cannot be used.
     #[error(transparent)]
     Spec(#[from] SpecError),
+
+    /// Something about exports cannot be done.
+    #[error(transparent)]
+    Exports(#[from] slotwright_nfs::Error),
 
     /// The engine's program cannot be run.
     #[error(
@@ -258,6 +263,12 @@ impl Error {
     /// What kind of stop this is.
     pub fn class(&self) -> Class {
         match self {
+            Self::Exports(error) => match error.kind() {
+                ErrorKind::Failed => Class::Failed,
+                ErrorKind::Input => Class::Input,
+                ErrorKind::Refused => Class::Refused,
+                ErrorKind::Busy => Class::Busy,
+            },
             Self::Spec(_)
             | Self::Engine { .. }
             | Self::EngineTooOld { .. }

@@ -4,6 +4,8 @@
 //! inventory of [`Member`](slotwright_topology::Member)s; a [`Fleet`] asks them all; `slotwright-topology` makes a view
 //! and a plan; [`converge`] executes plans until nothing is left to do. [`LocalDeployment`] puts it together.
 //!
+//! Nodes that run elsewhere may keep their data on an NFS server: [`exports`] looks after that.
+//!
 //! There is no state file: the cluster is the state, and a run that was killed at any instant is resumed by running it
 //! again. The one thing written down is the identity ([`Stamp`]) beside each node's data.
 //!
@@ -13,6 +15,7 @@ mod converge;
 mod effects;
 mod error;
 mod execute;
+pub mod exports;
 mod fleet;
 pub mod local;
 mod progress;
@@ -28,5 +31,8 @@ pub use local::{LocalDeployment, UpOptions};
 pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
 pub use slotwright_machine::{Effect, Witness};
-pub use spec::{ClusterSpec, LocalSpec, PasswordSource, PortList, SettingValue, SpecError};
+pub use spec::{
+    ClusterSpec, GaneshaSpec, KernelSpec, LocalPlace, LocalSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec,
+    PasswordSource, PortList, SettingValue, SpecError, StorageSpec,
+};
 pub use stamp::{DeploymentId, Stamp};

@@ -4,8 +4,28 @@ use slotwright_topology::{Finding, FindingKind, Severity, human};
 
 use super::text::{BOLD, DIM, GOOD, Style, look_of};
 
-/// All findings in words, the worst first; a line that says so when there are none. Every line ends in a line feed.
+/// A finding of whichever crate, as it is shown.
+pub(crate) struct Shown<'a> {
+    pub(crate) severity: Severity,
+    /// What kind of finding, in words.
+    pub(crate) title: String,
+    pub(crate) evidence: &'a str,
+    pub(crate) remedy: &'a str,
+}
+
+/// All findings about a cluster in words.
 pub(crate) fn findings(findings: &[Finding], style: Style) -> String {
+    let shown = findings.iter().map(|finding| Shown {
+        severity: finding.severity,
+        title: kind(finding.kind),
+        evidence: &finding.evidence,
+        remedy: &finding.remedy,
+    });
+    list(shown.collect(), style)
+}
+
+/// Findings in words, the worst first; a line that says so when there are none. Every line ends in a line feed.
+pub(crate) fn list(mut findings: Vec<Shown<'_>>, style: Style) -> String {
     if findings.is_empty() {
         return style.paint(GOOD, "No findings.") + "\n";
     }
@@ -19,19 +39,17 @@ pub(crate) fn findings(findings: &[Finding], style: Style) -> String {
         })
         .collect();
     let mut text = format!("{} {}\n", style.paint(BOLD, "Findings:"), counts.join(", "));
-    let mut sorted: Vec<&Finding> = findings.iter().collect();
     // Stable: findings of one severity stay in the order of the diagnosis.
-    sorted.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
-    for finding in sorted {
-        let mark = format!("{:<9}", finding.severity.to_string());
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in findings {
+        let mark = finding.severity.to_string();
         text += "\n";
-        text +=
-            &format!("{} {}\n", style.paint(look_of(finding.severity), mark.trim_end()), kind(finding.kind));
-        for line in style.wrap("  ", &finding.evidence) {
+        text += &format!("{} {}\n", style.paint(look_of(finding.severity), &mark), finding.title);
+        for line in style.wrap("  ", finding.evidence) {
             text += &format!("{line}\n");
         }
         if !finding.remedy.is_empty() {
-            for line in style.wrap(style.pick("  → ", "  > "), &finding.remedy) {
+            for line in style.wrap(style.pick("  → ", "  > "), finding.remedy) {
                 text += &format!("{}\n", style.paint(DIM, &line));
             }
         }

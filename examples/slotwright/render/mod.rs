@@ -1,8 +1,9 @@
 //! The cluster in words and characters, for terminals and plain files.
 //!
 //! Owns layout only: everything shown was decided by `slotwright_topology`. The parts: `table` lists nodes, `slot_map`
-//! draws the slots, `findings` tells what was found, `text` measures and cleans.
+//! draws the slots, `findings` tells what was found, `exports` shows exports, `text` measures and cleans.
 
+pub(crate) mod exports;
 mod findings;
 #[cfg(test)]
 mod samples;

@@ -1,13 +1,14 @@
-//! A deployer that dies at a point of its work: `doomed up|down SPEC`, then nothing, or the name of the point.
+//! A deployer that dies at a point of its work: `doomed ACT SPEC`, then nothing, or the name of the point.
 //!
-//! Without a point it prints every point it meets, one a line; with one it aborts there, as a kill would end it.
-//! Its exit status is 0 when it came to its end, 1 when it failed.
+//! ACT is `up`, `down`, `exports-apply` or `exports-remove`. Without a point it prints every point it meets, one a line;
+//! with one it aborts there, as a kill would end it. Its exit status is 0 when it came to its end, 1 when it failed.
 
 #![allow(clippy::unwrap_used, reason = "a test program fails by panicking")]
 
-use std::{path::Path, process::ExitCode};
+use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
 
-use slotwright_deploy::{ClusterSpec, LocalDeployment, Silent, UpOptions};
+use slotwright_deploy::{ClusterSpec, Error, LocalDeployment, Silent, UpOptions, exports::Exports};
+use slotwright_nfs::Consent;
 use slotwright_tests::points::Points;
 
 fn main() -> ExitCode {
@@ -16,21 +17,19 @@ fn main() -> ExitCode {
         [act, spec] => (act, spec, None),
         [act, spec, point] => (act, spec, Some(point.clone())),
         _ => {
-            eprintln!("usage: doomed up|down SPEC [POINT]");
+            eprintln!("usage: doomed up|down|exports-apply|exports-remove SPEC [POINT]");
             return ExitCode::from(2);
         }
     };
     let listing = target.is_none();
+    let folder = Path::new(spec).parent().unwrap().to_path_buf();
     let spec = ClusterSpec::load(Path::new(spec)).unwrap();
-    let points = Points::new(spec.data_directory(), spec.ports(), target);
-    let deployment = LocalDeployment::new(spec, points.effects()).unwrap();
+    let points = match spec.local_place() {
+        Ok(place) => Points::new(place.data_directory, place.ports, target),
+        Err(_) => Points::new(folder, Vec::new(), target),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let result = runtime.block_on(async {
-        match act.as_str() {
-            "up" => deployment.up(&UpOptions::default(), &Silent).await.map(|_| ()),
-            _ => deployment.down(true, &Silent).await.map(|_| ()),
-        }
-    });
+    let result = runtime.block_on(act_on(act, spec, &points));
     if listing {
         for point in points.met() {
             println!("{point}");
@@ -42,5 +41,21 @@ fn main() -> ExitCode {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn act_on(act: &str, spec: ClusterSpec, points: &Arc<Points>) -> Result<(), Error> {
+    // The machine of a test has no NFS server of the kernel's.
+    let consent = Consent { offline: true, ..Consent::default() };
+    match act {
+        "up" => {
+            LocalDeployment::new(spec, points.effects())?.up(&UpOptions::default(), &Silent).await.map(drop)
+        }
+        "down" => LocalDeployment::new(spec, points.effects())?.down(true, &Silent).await.map(drop),
+        "exports-apply" => Exports::new(&spec, points.machine())?.apply(&consent).await.map(drop),
+        "exports-remove" => {
+            Exports::new(&spec, points.machine())?.remove(&BTreeSet::new(), &consent).await.map(drop)
+        }
+        other => panic!("there is no act {other}"),
     }
 }

@@ -1,4 +1,7 @@
-//! NFS for tests: its programs, and machines with kernels that know it.
+//! NFS for tests: the programs, places for exports, and machines with kernels that know it.
 
+pub mod apart;
+pub mod kernel;
+pub mod storage;
 pub mod tools;
 pub mod vm;

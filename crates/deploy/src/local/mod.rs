@@ -26,8 +26,8 @@ use slotwright_topology::{ClusterStatus, ClusterView, Desired, Member, Plan};
 
 use self::{node::LocalNode, preflight::Survey};
 use crate::{
-    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, Reporter, Stamp,
-    converge, stamp::Ownership,
+    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, LocalPlace,
+    Reporter, Stamp, converge, stamp::Ownership,
 };
 
 /// How long a server may take to end after it was asked to: it may have to write its data first.
@@ -83,6 +83,7 @@ pub enum Outlook {
 /// A deployment of processes of this machine.
 pub struct LocalDeployment {
     spec: ClusterSpec,
+    place: LocalPlace,
     nodes: Vec<LocalNode>,
     settings: Settings,
     password: Option<SecretString>,
@@ -108,8 +109,8 @@ impl LocalDeployment {
     }
 
     fn build(spec: ClusterSpec, password: Option<SecretString>, effects: Effects) -> Result<Self, Error> {
-        let settings = spec.node_settings()?;
-        Ok(Self { nodes: LocalNode::all(&spec), spec, settings, password, effects })
+        let (place, settings) = (spec.local_place()?, spec.node_settings()?);
+        Ok(Self { nodes: LocalNode::all(&place), spec, place, settings, password, effects })
     }
 
     /// The nodes as the planner knows them.
@@ -141,7 +142,7 @@ impl LocalDeployment {
     /// Errors of [`Class`](crate::Class) `Input`, `Refused` and `Busy` come before anything was changed, but for
     /// refusals that can be known only once the nodes run.
     pub async fn up(&self, options: &UpOptions, reporter: &dyn Reporter) -> Result<Up, Error> {
-        let engine = self.spec.engine();
+        let engine = &self.place.engine;
         // First without the lock, as taking it makes a file; then under it, as the world may have moved.
         let survey = self.survey(&options.adopt).await?;
         self.check_nodes(&survey).await?;
@@ -154,7 +155,7 @@ impl LocalDeployment {
             start::await_loaded(&fleet, &self.nodes).await?;
             slotwright_topology::plan(&fleet.observe().await, &self.desired())?;
         }
-        let data = self.spec.data_directory();
+        let data = &self.place.data_directory;
         self.effects
             .machine()
             .make_folder(&data, PRIVATE_FOLDER)
@@ -199,7 +200,7 @@ impl LocalDeployment {
             .collect();
         if !stopped.is_empty() {
             preflight::check_shards(&self.nodes, self.spec.shards)?;
-            engine::probe(&engine::find(&self.spec.engine())?).await?;
+            engine::probe(&engine::find(&self.place.engine)?).await?;
             let creation = self.nodes.iter().all(|node| node.nodes_conf().is_none());
             return Ok(Outlook::Start { nodes: stopped, creation });
         }
@@ -236,7 +237,7 @@ impl LocalDeployment {
     /// # Errors
     /// When a folder is not this deployment's, or a server does not end in time; data is then kept.
     pub async fn down(&self, delete_data: bool, reporter: &dyn Reporter) -> Result<usize, Error> {
-        let data = self.spec.data_directory();
+        let data = &self.place.data_directory;
         if !data.is_dir() {
             return Ok(0);
         }
@@ -252,7 +253,7 @@ impl LocalDeployment {
 
     async fn stop_servers(&self, reporter: &dyn Reporter) -> Result<usize, Error> {
         let folders: Vec<PathBuf> = self.nodes.iter().map(|node| node.folder.clone()).collect();
-        let found = process::servers_in(&folders, &self.spec.engine());
+        let found = process::servers_in(&folders, &self.place.engine);
         let mut stopping = Vec::new();
         for (node, processes) in self.nodes.iter().zip(&found) {
             for process in processes {
@@ -310,8 +311,8 @@ impl LocalDeployment {
     async fn survey(&self, adopt: &[String]) -> Result<Survey, Error> {
         const ATTEMPTS: usize = 20;
         const PAUSE: Duration = Duration::from_millis(50);
-        let data = self.spec.data_directory();
-        let engine = self.spec.engine();
+        let data = &self.place.data_directory;
+        let engine = &self.place.engine;
         for _ in 0..ATTEMPTS {
             let survey = preflight::survey(&self.spec.name, &data, &self.nodes, &engine, adopt)?;
             let running = self.nodes.iter().zip(&survey.running).filter(|(_, running)| running.is_some());
@@ -359,7 +360,7 @@ impl LocalDeployment {
             Some(id) => id,
             None => {
                 reporter.report(Event::Founded { name: &self.spec.name });
-                DeploymentId::random().map_err(|source| unwritable(&self.spec.data_directory(), source))?
+                DeploymentId::random().map_err(|source| unwritable(&self.place.data_directory, source))?
             }
         };
         for node in survey.identity.to_stamp.iter().filter_map(|index| self.nodes.get(*index)) {

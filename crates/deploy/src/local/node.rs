@@ -11,7 +11,7 @@ use slotwright_cluster::{Endpoint, Host, Settings, settings::SettingError};
 use slotwright_topology::{Member, placement::Site};
 
 use crate::{
-    ClusterSpec, Error,
+    Error, LocalPlace,
     stamp::{Ownership, STAMP_FILE},
 };
 
@@ -28,14 +28,13 @@ pub(crate) struct LocalNode {
 const NODES_CONF: &str = "nodes.conf";
 
 impl LocalNode {
-    /// The nodes of `spec`, in the order of its ports.
-    pub(crate) fn all(spec: &ClusterSpec) -> Vec<Self> {
-        let data = spec.data_directory();
-        let node = |port: u16| {
+    /// The nodes of a place, in the order of its ports.
+    pub(crate) fn all(place: &LocalPlace) -> Vec<Self> {
+        let node = |port: &u16| {
             let name = format!("node-{port}");
-            Self { folder: data.join(&name), name, host: spec.local.host, port }
+            Self { folder: place.data_directory.join(&name), name, host: place.host, port: *port }
         };
-        spec.ports().into_iter().map(node).collect()
+        place.ports.iter().map(node).collect()
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

@@ -1,14 +1,15 @@
 //! The spec file: what a user wants, as YAML, with a published JSON Schema.
 //!
-//! Reading and judging the text happens here (values with several spellings in `values`); what the host of the nodes
-//! makes of it is the business of `local`.
+//! Reading and judging the text happens here: what every cluster has in this file, the sections for one kind of place in
+//! `local` and `nfs`, values with several spellings in `values`. What a host makes of it is the host's business.
 
+mod local;
+mod nfs;
 mod values;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
-    net::{IpAddr, Ipv4Addr},
     path::{Path, PathBuf},
 };
 
@@ -16,11 +17,15 @@ use schemars::{JsonSchema, schema_for};
 use secrecy::SecretString;
 use serde::Deserialize;
 use slotwright_cluster::{
-    BUS_PORT_OFFSET, Settings,
+    Settings,
     settings::{self, SettingError},
 };
 
-pub use self::values::{PasswordSource, PortList, SettingValue};
+pub use self::{
+    local::{LocalPlace, LocalSpec},
+    nfs::{GaneshaSpec, KernelSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, StorageSpec},
+    values::{PasswordSource, PortList, SettingValue},
+};
 
 /// What a spec file asks for: one cluster.
 ///
@@ -47,36 +52,14 @@ pub struct ClusterSpec {
     #[serde(default)]
     pub password: Option<PasswordSource>,
     /// The nodes are processes of this machine.
-    pub local: LocalSpec,
+    #[serde(default)]
+    pub local: Option<LocalSpec>,
+    /// Where nodes that run elsewhere keep their data.
+    #[serde(default)]
+    pub storage: Option<StorageSpec>,
     /// The folder relative paths start from: that of the spec file.
     #[serde(skip)]
     base: PathBuf,
-}
-
-/// Where local processes listen and keep their data.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LocalSpec {
-    /// The server to run: a name to be found in PATH, or a path.
-    #[serde(default = "default_engine")]
-    pub engine: String,
-    /// The address the nodes listen on.
-    #[serde(default = "default_host")]
-    #[schemars(with = "String")]
-    pub host: IpAddr,
-    /// Client ports: the first of a run (`7000`), a range (`7000-7005`), or a list. Each node also listens on its port
-    /// plus 10000, the cluster bus.
-    pub ports: PortList,
-    /// The folder that holds one folder for each node.
-    pub data_directory: PathBuf,
-}
-
-fn default_engine() -> String {
-    "redis-server".to_owned()
-}
-
-fn default_host() -> IpAddr {
-    Ipv4Addr::LOCALHOST.into()
 }
 
 /// A spec that cannot be used: what is wrong, where, and what to do.
@@ -86,7 +69,7 @@ pub struct SpecError {
 }
 
 impl SpecError {
-    fn new(message: impl Into<String>) -> Self {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
         Self { message: message.into() }
     }
 
@@ -144,23 +127,31 @@ impl ClusterSpec {
         self.shards.saturating_mul(self.replicas_per_shard.saturating_add(1))
     }
 
-    /// The client port of every node.
-    pub fn ports(&self) -> Vec<u16> {
-        match &self.local.ports {
-            PortList::From(first) => (*first..=u16::MAX).take(self.node_count()).collect(),
-            PortList::Exactly(ports) => ports.clone(),
-        }
+    /// Where the processes of this machine go that are to be the nodes.
+    ///
+    /// # Errors
+    /// When the spec has no `local` section: its nodes are elsewhere.
+    pub fn local_place(&self) -> Result<LocalPlace, SpecError> {
+        let Some(local) = &self.local else {
+            return Err(SpecError::new(
+                "local: there is no such section, so there is no place for the nodes; say where they listen and keep \
+                 their data: local: { ports: 7000, data-directory: data }",
+            ));
+        };
+        Ok(local.place(&self.base, self.node_count()))
     }
 
-    /// The folder that holds the nodes' folders, as an absolute path.
-    pub fn data_directory(&self) -> PathBuf {
-        absolute(&self.base, &self.local.data_directory)
-    }
-
-    /// The engine as written, a path made absolute; a bare name is left to be found in PATH.
-    pub fn engine(&self) -> PathBuf {
-        let engine = Path::new(&self.local.engine);
-        if engine.components().count() > 1 { absolute(&self.base, engine) } else { engine.to_path_buf() }
+    /// The exports that hold the nodes' data.
+    ///
+    /// # Errors
+    /// When the spec has no `storage.nfs` section, or it cannot work.
+    pub fn nfs(&self) -> Result<NfsPlace, SpecError> {
+        let Some(storage) = &self.storage else {
+            return Err(SpecError::new(
+                "storage.nfs: there is no such section, so there is nothing to export; see examples/nfs.yaml",
+            ));
+        };
+        storage.nfs.place(&self.name, &self.base, self.node_count())
     }
 
     /// The settings every node shall run with: those of the spec, and the defaults a cluster that holds data needs.
@@ -237,51 +228,25 @@ impl ClusterSpec {
                 self.node_count()
             ));
         }
-        self.judge_ports()?;
-        if !self.local.host.is_loopback() && self.password.is_none() {
-            return bad(format!(
-                "local.host: {} can be reached from outside, so the nodes need a password: \
-                 set password: {{ env: NAME }} or {{ file: PATH }}",
-                self.local.host
-            ));
-        }
-        if self.local.host.is_unspecified() {
-            return bad(format!(
-                "local.host: {} is not an address the nodes can tell each other; name one of this machine",
-                self.local.host
-            ));
-        }
-        self.node_settings()?;
-        Ok(())
-    }
-
-    fn judge_ports(&self) -> Result<(), SpecError> {
-        let bad = |message: String| Err(SpecError::new(format!("local.ports: {message}")));
-        let (ports, nodes) = (self.ports(), self.node_count());
-        if ports.len() != nodes {
-            return bad(format!(
-                "{} shards with {} replicas each need {nodes} nodes, but there are {} ports; give {nodes} ports, \
-                 or fewer shards or replicas",
-                self.shards,
-                self.replicas_per_shard,
-                ports.len()
-            ));
-        }
-        let mut taken = BTreeSet::new();
-        for port in ports {
-            let Some(bus) = port.checked_add(BUS_PORT_OFFSET).filter(|_| port > 0) else {
-                return bad(format!(
-                    "{port} leaves no room for the bus port {BUS_PORT_OFFSET} above it; take 1 to 55535"
-                ));
-            };
-            for wanted in [port, bus] {
-                if !taken.insert(wanted) {
-                    return bad(format!(
-                        "{wanted} is used twice (each node also takes its port plus {BUS_PORT_OFFSET})"
-                    ));
-                }
+        match (&self.local, &self.storage) {
+            (Some(local), None) => {
+                local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())?;
+            }
+            (None, Some(storage)) => {
+                storage.nfs.place(&self.name, &self.base, self.node_count())?;
+            }
+            (None, None) => {
+                return bad("local, storage: one of them must say where the nodes keep their data".to_owned());
+            }
+            (Some(_), Some(_)) => {
+                return bad(
+                    "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
+                     use the exports; leave out one of the two"
+                        .to_owned(),
+                );
             }
         }
+        self.node_settings()?;
         Ok(())
     }
 }
@@ -315,7 +280,10 @@ fn in_plain_words(message: &str) -> String {
         let known = known.split(" at line").next()?.split(", ").map(|name| name.trim_matches('`'));
         known
             .map(|name| (strsim::damerau_levenshtein(unknown, name), name))
-            .filter(|(distance, name)| *distance <= 2.max(name.len() / 3))
+            // A beginning counts as well: `base-dir` for `base-directory`.
+            .filter(|(distance, name)| {
+                *distance <= 2.max(name.len() / 3) || (unknown.len() > 2 && name.starts_with(unknown))
+            })
             .min()
             .map(|(_, name)| name)
     };
@@ -340,7 +308,9 @@ mod tests {
 
     #[test]
     fn reads_ports_in_every_form() {
-        let ports = |text: &str| ClusterSpec::parse(&GOOD.replace("7000", text)).unwrap().ports();
+        let ports = |text: &str| {
+            ClusterSpec::parse(&GOOD.replace("7000", text)).unwrap().local_place().unwrap().ports
+        };
         let six: Vec<u16> = (7000..7006).collect();
         assert_eq!(ports("7000"), six);
         assert_eq!(ports("7000-7005"), six);

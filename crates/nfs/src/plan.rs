@@ -1,0 +1,437 @@
+//! From what there is and what shall be to the steps between them. The same observation gives the same plan.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use slotwright_machine::Owner;
+
+use crate::{
+    Error, Export, Finding, Refusal, Wanted, WishError,
+    exports::{Facts, Grant, Place},
+    ids::Ids,
+    observe::{Directory, Observation},
+    server::{FileChange, Served, Server},
+};
+
+/// What the user says yes to by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// Directories (`pv3`) that are given their owner although they hold data of another.
+    pub adopt: BTreeSet<String>,
+    /// Exports (`pv3`) that are taken away, or granted otherwise, although a client uses them.
+    pub even_if_used: BTreeSet<String>,
+    /// The server need not run: what it reads when it starts is prepared.
+    pub offline: bool,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Make a directory (and the folders above it) for its owner.
+    MakeDirectory { path: PathBuf, owner: Owner },
+    /// Give a directory its owner, group and mode.
+    SetOwner { path: PathBuf, from: Owner, to: Owner },
+    /// Keep the ids.
+    WriteIds { path: PathBuf, text: String },
+    /// Change a file of the server's configuration.
+    Write(FileChange),
+    /// Have the server serve an export, in place of what it serves there.
+    Serve { export: Export, was: Option<Served> },
+    /// Have the server serve an export no more.
+    Withdraw { served: Served },
+}
+
+/// What would be done, and what speaks against it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// What is not done unless it is asked for by name. While there is any, nothing is done.
+    pub refusals: Vec<Refusal>,
+    /// What is worth telling.
+    pub findings: Vec<Finding>,
+    /// The exports as they will be.
+    pub exports: Vec<Export>,
+}
+
+/// One step, in words; for people and machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// `+` for what is added, `~` for what is changed, `-` for what is taken away.
+    pub sign: char,
+    /// What it is about.
+    pub subject: String,
+    /// What is done.
+    pub what: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.sign, self.subject, self.what)
+    }
+}
+
+impl Plan {
+    /// True when everything is as wanted.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The steps in words.
+    pub fn lines(&self) -> Vec<Line> {
+        self.steps.iter().flat_map(describe).collect()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.lines().iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// The exports that a run shall end with.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    /// The ids, those of new directories included.
+    pub(crate) ids: Ids,
+    /// The exports.
+    pub(crate) exports: Vec<Export>,
+    /// The directories shall be there too: not so when everything is only taken away.
+    pub(crate) directories: bool,
+}
+
+/// The exports that `wanted` asks for, with the ids they have or are given now.
+pub(crate) fn target(wanted: &Wanted, seen: &Observation) -> Result<Target, Error> {
+    let ids = assign_ids(wanted, seen)?;
+    Ok(Target { exports: wanted.exports(&ids), ids, directories: true })
+}
+
+/// The exports that are left when those called `names` (all of them, when it is empty) are taken away.
+pub(crate) fn target_without(
+    wanted: &Wanted,
+    seen: &Observation,
+    names: &BTreeSet<String>,
+) -> Result<Target, Error> {
+    let mut target = target(wanted, seen)?;
+    let configured = |path: &Path| seen.configuration.ours.iter().any(|export| export.path == path);
+    target
+        .exports
+        .retain(|export| !names.is_empty() && !names.contains(&export.name) && configured(&export.path));
+    target.directories = false;
+    Ok(target)
+}
+
+fn assign_ids(wanted: &Wanted, seen: &Observation) -> Result<Ids, Error> {
+    let mut ids = match &seen.ids {
+        Some(ids) if ids.deployment() != wanted.deployment => {
+            return Err(Error::Refused(vec![Refusal {
+                subject: wanted.base.display().to_string(),
+                why: format!("it holds the exports of another deployment, \"{}\"", ids.deployment()),
+                instead: "name another base-directory".to_owned(),
+            }]));
+        }
+        Some(ids) => ids.clone(),
+        None => Ids::new(&wanted.deployment),
+    };
+    // Ids that were lost with their file may stand in ours, or be known to the server.
+    let served = seen.served.iter().flatten().map(|served| (&served.path, served.id));
+    let known: Vec<(&PathBuf, Option<u16>)> =
+        seen.configuration.ours.iter().map(|export| (&export.path, export.id)).chain(served).collect();
+    let names: Vec<(String, PathBuf)> = wanted.paths().collect();
+    for (name, path) in &names {
+        let before = known.iter().find_map(|(known, id)| id.filter(|_| *known == path));
+        if let (None, Some(id)) = (ids.get(name), before) {
+            ids.keep(name, id);
+        }
+    }
+    let ours = |path: &Path| names.iter().any(|(_, known)| known == path);
+    let foreign_files = seen.configuration.foreign.iter().filter_map(|export| export.id);
+    let foreign_served =
+        seen.served.iter().flatten().filter(|served| !ours(&served.path)).filter_map(|served| served.id);
+    let taken: BTreeSet<u16> = foreign_files.chain(foreign_served).collect();
+    ids.assign(names.iter().map(|(name, _)| name.as_str()), |id| taken.contains(&id)).map_err(|error| {
+        Error::Configuration { place: wanted.base.display().to_string(), what: error.to_string() }
+    })?;
+    Ok(ids)
+}
+
+/// The paths of exports that this target would take away, or change so that a client may suffer: who uses them must be
+/// known.
+pub(crate) fn at_risk(wanted: &Wanted, server: &Server, seen: &Observation, target: &Target) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> = seen
+        .served
+        .iter()
+        .flatten()
+        .filter(|served| is_ours(wanted, target, &served.path))
+        .filter(|served| {
+            let export = target.exports.iter().find(|export| export.path == served.path);
+            export.is_none_or(|export| harm(server, seen, served, export).is_some())
+        })
+        .map(|served| served.path.clone())
+        .collect();
+    paths.dedup();
+    paths
+}
+
+/// What a client of `served` could suffer from when `export` takes its place; nothing when only more is granted.
+fn harm(server: &Server, seen: &Observation, served: &Served, export: &Export) -> Option<&'static str> {
+    if served.id.is_some_and(|id| id != export.id) {
+        return Some("giving it another id");
+    }
+    let configured = || seen.configuration.ours.iter().find(|known| known.path == served.path);
+    let before = served.grants.as_ref().or_else(|| configured().map(|configured| &configured.grants))?;
+    let kept = |old: &Grant| {
+        let alike = export.grants.iter().filter(|new| new.client.is_same(&old.client));
+        alike.into_iter().any(|new| server.same_grants(std::slice::from_ref(old), std::slice::from_ref(new)))
+    };
+    (!before.iter().all(kept)).then_some("changing what its clients were granted")
+}
+
+/// The paths of exports that the server has, or our file names, and the spec does not.
+pub(crate) fn left_over(wanted: &Wanted, seen: &Observation, target: &Target) -> Vec<PathBuf> {
+    let served = seen.served.iter().flatten().map(|served| &served.path);
+    let configured = seen.configuration.ours.iter().map(|configured| &configured.path);
+    let known: BTreeSet<&PathBuf> = served.chain(configured).collect();
+    known
+        .into_iter()
+        .filter(|path| is_ours(wanted, target, path))
+        .filter(|path| !target.exports.iter().any(|export| export.path == **path))
+        .cloned()
+        .collect()
+}
+
+/// Whether a directory belongs to the deployment, now or in an earlier version of its spec.
+fn is_ours(wanted: &Wanted, target: &Target, path: &Path) -> bool {
+    name_of(wanted, path).is_some_and(|name| target.ids.get(name).is_some())
+}
+
+/// The name of the export at a path below the base directory.
+fn name_of<'a>(wanted: &Wanted, path: &'a Path) -> Option<&'a str> {
+    (path.parent() == Some(&*wanted.base)).then(|| path.file_name()?.to_str()).flatten()
+}
+
+/// Plans the way to `target`. Fails only where an export cannot be written in the server's language.
+pub(crate) fn plan(
+    wanted: &Wanted,
+    server: &Server,
+    seen: &Observation,
+    target: Target,
+    consent: &Consent,
+) -> Result<Plan, Error> {
+    let mut plan = Plan {
+        steps: Vec::new(),
+        refusals: Vec::new(),
+        findings: server.findings(&seen.configuration, &target.exports, &seen.machine)?,
+        exports: Vec::new(),
+    };
+    if target.directories {
+        check_mount(wanted, &seen.machine)?;
+    }
+    refuse_foreign(&mut plan, wanted, server, seen, &target);
+    if target.directories {
+        plan_directories(&mut plan, wanted, seen, consent);
+    }
+    // Also when everything is taken away: our file may be the last to know the ids.
+    let known = seen.ids.is_some() || !seen.configuration.ours.is_empty();
+    if seen.ids.as_ref() != Some(&target.ids) && (target.directories || known) {
+        plan.steps
+            .push(Step::WriteIds { path: crate::ids::ids_file(&wanted.base), text: target.ids.to_text() });
+    }
+    let files = server.files(&seen.configuration, &target.exports)?;
+    plan.steps.extend(files.into_iter().filter(|file| file.before != file.after).map(Step::Write));
+    plan_served(&mut plan, wanted, server, seen, &target, consent);
+    plan.exports = target.exports;
+    Ok(plan)
+}
+
+/// Without its disk, a server would export the empty directory below the mount point.
+fn check_mount(wanted: &Wanted, machine: &dyn Facts) -> Result<(), Error> {
+    let Some(path) = &wanted.mount_point else { return Ok(()) };
+    if matches!(machine.place(path), Place::Folder { mounted: true, .. }) {
+        return Ok(());
+    }
+    Err(Error::Wish(WishError {
+        field: "mount-point",
+        why: format!(
+            "nothing is mounted at {}, so the nodes would write to the disk below it; mount it first",
+            path.display()
+        ),
+    }))
+}
+
+/// What others export must not be exported twice, and what others wrote into our file must not be lost.
+fn refuse_foreign(plan: &mut Plan, wanted: &Wanted, server: &Server, seen: &Observation, target: &Target) {
+    for export in &target.exports {
+        let also = seen.configuration.foreign.iter().find(|foreign| foreign.path == export.path);
+        if let Some(foreign) = also {
+            plan.refusals.push(Refusal {
+                subject: export.name.clone(),
+                why: format!(
+                    "{} exports {} already, and what it grants would stay in force beside ours",
+                    foreign.place,
+                    export.path.display()
+                ),
+                instead: "remove that entry first (`slotwright exports lint` shows what it allows)"
+                    .to_owned(),
+            });
+        }
+    }
+    for stranger in seen.configuration.ours.iter().filter(|known| !is_ours(wanted, target, &known.path)) {
+        plan.refusals.push(Refusal {
+            subject: server.config_file().display().to_string(),
+            why: format!(
+                "{} exports {}, which is not one of this deployment's directories and would be lost",
+                stranger.place,
+                stranger.path.display()
+            ),
+            instead: "move that entry to a file of its own".to_owned(),
+        });
+    }
+}
+
+fn plan_directories(plan: &mut Plan, wanted: &Wanted, seen: &Observation, consent: &Consent) {
+    let owner = wanted.owner;
+    for ((name, path), directory) in wanted.paths().zip(&seen.directories) {
+        match directory {
+            Directory::Missing => plan.steps.push(Step::MakeDirectory { path, owner }),
+            Directory::There { owner: found, .. } if *found == owner => {}
+            Directory::There { owner: found, empty } => {
+                let foreign = (found.uid, found.gid) != (owner.uid, owner.gid);
+                if !empty && foreign && !consent.adopt.contains(&name) {
+                    plan.refusals.push(Refusal {
+                        subject: name.clone(),
+                        why: format!(
+                            "{} holds data and belongs to {}:{}, not to {}:{}",
+                            path.display(),
+                            found.uid,
+                            found.gid,
+                            owner.uid,
+                            owner.gid
+                        ),
+                        instead: format!(
+                            "name another base-directory, or take the directory over with --adopt {name} (the files in \
+                             it keep their owners)"
+                        ),
+                    });
+                }
+                plan.steps.push(Step::SetOwner { path, from: *found, to: owner });
+            }
+            Directory::Other(what) => plan.refusals.push(Refusal {
+                subject: name,
+                why: format!("{} is {what}", path.display()),
+                instead: "move it away, or name another base-directory".to_owned(),
+            }),
+        }
+    }
+}
+
+fn plan_served(
+    plan: &mut Plan,
+    wanted: &Wanted,
+    server: &Server,
+    seen: &Observation,
+    target: &Target,
+    consent: &Consent,
+) {
+    let Some(served) = &seen.served else { return };
+    let mut refuse_used = |path: &Path, name: &str, what: &str| {
+        let users = seen.users_of(path);
+        if users.is_empty() || consent.even_if_used.contains(name) {
+            return;
+        }
+        let users: Vec<String> =
+            users.iter().map(|user| format!("{} ({})", user.client, user.evidence)).collect();
+        plan.refusals.push(Refusal {
+            subject: name.to_owned(),
+            why: format!(
+                "{} is in use by {}; {what} can make open files stale or refuse writes, which ends a Redis that writes",
+                path.display(),
+                users.join(", ")
+            ),
+            instead: format!("stop what uses it, or say --even-if-used {name}"),
+        });
+    };
+    // Gone first: an id may pass to nobody else, but a path below another may.
+    for gone in served {
+        if target.exports.iter().any(|export| export.path == gone.path)
+            || !is_ours(wanted, target, &gone.path)
+        {
+            continue;
+        }
+        refuse_used(&gone.path, name_of(wanted, &gone.path).unwrap_or_default(), "taking it away");
+        plan.steps.push(Step::Withdraw { served: gone.clone() });
+    }
+    for export in &target.exports {
+        let was = served.iter().find(|served| served.path == export.path);
+        if was.is_some_and(|was| server.serves(was, export)) {
+            continue;
+        }
+        if let Some(harm) = was.and_then(|was| harm(server, seen, was, export)) {
+            refuse_used(&export.path, &export.name, harm);
+        }
+        plan.steps.push(Step::Serve { export: export.clone(), was: was.cloned() });
+    }
+}
+
+fn describe(step: &Step) -> Vec<Line> {
+    let line = |sign, subject: String, what: String| Line { sign, subject, what };
+    let owner = |owner: &Owner| format!("{}:{}, mode {:04o}", owner.uid, owner.gid, owner.mode);
+    match step {
+        Step::MakeDirectory { path, owner: whose } => {
+            vec![line('+', path.display().to_string(), format!("make the directory ({})", owner(whose)))]
+        }
+        Step::SetOwner { path, from, to } => vec![line(
+            '~',
+            path.display().to_string(),
+            format!("owner and mode from {} to {}", owner(from), owner(to)),
+        )],
+        Step::WriteIds { path, .. } => {
+            vec![line('~', path.display().to_string(), "keep the ids of the exports".to_owned())]
+        }
+        Step::Write(change) => {
+            let path = change.path.display().to_string();
+            match (&change.before, &change.after) {
+                (None, _) => vec![line('+', path, "write the file".to_owned())],
+                (_, None) => vec![line('-', path, "remove the file".to_owned())],
+                (Some(before), Some(after)) => differences(&path, before, after),
+            }
+        }
+        Step::Serve { export, was } => {
+            let grants: Vec<String> = export.grants.iter().map(ToString::to_string).collect();
+            let (sign, what) = match was {
+                None => ('+', "serve to"),
+                Some(_) => ('~', "serve from now on to"),
+            };
+            vec![line(sign, export.path.display().to_string(), format!("{what} {}", grants.join(" ")))]
+        }
+        Step::Withdraw { served } => {
+            vec![line('-', served.path.display().to_string(), "serve it no more; its data stays".to_owned())]
+        }
+    }
+}
+
+/// The lines that go and come.
+fn differences(path: &str, before: &[u8], after: &[u8]) -> Vec<Line> {
+    let lines =
+        |bytes: &[u8]| -> Vec<String> { String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect() };
+    let (before, after) = (lines(before), lines(after));
+    let only = |here: &[String], there: &[String], sign: char| -> Vec<Line> {
+        here.iter()
+            .filter(|text| !there.contains(text) && !text.trim().is_empty())
+            .map(|text| Line { sign, subject: path.to_owned(), what: text.clone() })
+            .collect()
+    };
+    let mut changed = only(&before, &after, '-');
+    changed.extend(only(&after, &before, '+'));
+    if changed.is_empty() {
+        changed.push(Line { sign: '~', subject: path.to_owned(), what: "put in order".to_owned() });
+    }
+    changed
+}
+
+#[cfg(test)]
+mod tests;

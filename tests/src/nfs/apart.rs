@@ -1,0 +1,239 @@
+//! A network of one's own, and NFS-Ganesha in it at the usual ports.
+//!
+//! NFSv3 wants a portmapper, which has one fixed port; so a test moves into network and mount namespaces that only it has.
+//! They end with the threads and processes that are in them.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpStream},
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use nix::sched::{CloneFlags, unshare};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::tools;
+use crate::{server::folder, wait::until_blocking};
+
+/// Where every server here serves NFS.
+pub const NFS_PORT: u16 = 2049;
+/// Where every server here that speaks NFSv3 takes mounts.
+pub const MOUNT_PORT: u16 = 20480;
+const PORTMAPPER_PORT: u16 = 111;
+
+/// Runs a test with a runtime, a loopback and a `/run` of its own.
+///
+/// # Panics
+/// As the test does, and when the namespaces cannot be made: that takes root.
+pub fn apart<T: Send>(test: impl AsyncFnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let body = || {
+            unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("namespaces are for root");
+            run("mount", &["--make-rprivate", "/"]);
+            run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
+            run("ip", &["link", "set", "lo", "up"]);
+            // Ganesha resolves names only on a machine that has an address besides the loopback's.
+            run("ip", &["address", "add", "10.77.0.1/24", "dev", "lo"]);
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test())
+        };
+        match scope.spawn(body).join() {
+            Ok(value) => value,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+}
+
+/// A directory to export at `/data/<name>`.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    name: &'static str,
+    options: String,
+    owner: (u32, u32),
+}
+
+impl Directory {
+    /// Writable by uid and gid 999, for everyone, squashing nobody.
+    pub fn new(name: &'static str) -> Self {
+        let options = "Access_Type = RW; Squash = No_Root_Squash;".to_owned();
+        Self { name, options, owner: (999, 999) }
+    }
+
+    /// With these options of an EXPORT block instead.
+    #[must_use]
+    pub fn options(mut self, options: &str) -> Self {
+        options.clone_into(&mut self.options);
+        self
+    }
+
+    /// The directory belongs to this uid and gid.
+    #[must_use]
+    pub fn owner(mut self, uid: u32, gid: u32) -> Self {
+        self.owner = (uid, gid);
+        self
+    }
+}
+
+/// A server, ended when dropped.
+pub struct Ganesha {
+    folder: TempDir,
+    protocols: &'static str,
+    children: Vec<Child>,
+}
+
+impl Ganesha {
+    /// Serves these protocols (`4`, `3,4`) and directories, with these further settings of the NFSV4 block.
+    pub fn start(protocols: &'static str, version_4: &str, directories: &[Directory]) -> Self {
+        let mut server = Self { folder: folder(), protocols, children: Vec::new() };
+        if protocols.contains('3') {
+            server.start_portmapper();
+        }
+        server.configure(version_4, directories);
+        server.start_ganesha();
+        server
+    }
+
+    fn start_ganesha(&mut self) {
+        let program = tools::program("usr/sbin/ganesha.nfsd");
+        self.spawn(program, &["-F", "-f", "ganesha.conf", "-L", "ganesha.log", "-p", "ganesha.pid"]);
+        self.await_port(NFS_PORT);
+    }
+
+    /// Ends the server as a crash does.
+    pub fn kill9(&mut self) {
+        let mut child = self.children.pop().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts it again after [`Self::kill9`]: it knows from its folder who was there before.
+    pub fn start_again(&mut self) {
+        self.start_ganesha();
+    }
+
+    fn start_portmapper(&mut self) {
+        // rpcbind becomes this user, whom only its package's installation makes.
+        let passwd = self.path().join("passwd");
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        fs::write(&passwd, format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n")).unwrap();
+        run("mount", &["--bind", passwd.to_str().unwrap(), "/etc/passwd"]);
+        if !Path::new("/etc/netconfig").exists() {
+            let etc = self.path().join("etc");
+            let copy = ["-a", "/etc/.", etc.to_str().unwrap()];
+            fs::create_dir(&etc).unwrap();
+            run("cp", &copy);
+            fs::copy(tools::file("etc/netconfig"), etc.join("netconfig")).unwrap();
+            fs::copy(&passwd, etc.join("passwd")).unwrap();
+            run("mount", &["--bind", etc.to_str().unwrap(), "/etc"]);
+        }
+        fs::create_dir("/run/rpcbind").unwrap();
+        self.spawn(tools::program("usr/sbin/rpcbind"), &["-f"]);
+        self.await_port(PORTMAPPER_PORT);
+    }
+
+    fn configure(&self, version_4: &str, directories: &[Directory]) {
+        let path = self.path().display();
+        let plugins = tools::file("usr/lib/x86_64-linux-gnu/ganesha");
+        let mut text = format!(
+            "NFS_CORE_PARAM {{ Bind_addr = 127.0.0.1; NFS_Port = {NFS_PORT}; MNT_Port = {MOUNT_PORT}; Enable_NLM = false; \
+             Enable_RQUOTA = false; Enable_UDP = false; Protocols = {}; mount_path_pseudo = true; Plugins_Dir = {}; }}\n\
+             NFSV4 {{ RecoveryRoot = \"{path}/recovery\"; Only_Numeric_Owners = true; UseGetpwnam = true; {version_4} }}\n",
+            self.protocols,
+            plugins.display(),
+        );
+        fs::create_dir_all(self.path().join("recovery")).unwrap();
+        for (number, directory) in (1..).zip(directories) {
+            let Directory { name, options, owner: (uid, gid) } = directory;
+            let served = self.directory(name);
+            fs::create_dir_all(&served).unwrap();
+            chown(&served, Some(*uid), Some(*gid)).unwrap();
+            text.push_str(&format!(
+                "EXPORT {{ Export_Id = {number}; Path = {}; Pseudo = /data/{name}; {options} FSAL {{ Name = VFS; }} }}\n",
+                served.display()
+            ));
+        }
+        fs::write(self.path().join("ganesha.conf"), text).unwrap();
+    }
+
+    /// Serves only these directories from now on, while it runs.
+    pub fn reconfigure(&self, version_4: &str, directories: &[Directory]) {
+        self.configure(version_4, directories);
+        self.signal(Signal::HUP);
+    }
+
+    fn spawn(&mut self, mut program: Command, arguments: &[&str]) {
+        let child = program
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.children.push(child);
+    }
+
+    fn await_port(&mut self, port: u16) {
+        until_blocking("the server listens", || {
+            if let Some(status) = self.children.last_mut().and_then(|child| child.try_wait().unwrap()) {
+                panic!("the server ended ({status}):\n{}", self.log());
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        });
+    }
+
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The directory behind an export.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// What is in the directory behind an export, in order.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.directory(name))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What it logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path().join("ganesha.log")).unwrap_or_default()
+    }
+
+    /// Stops the process where it stands; the system still accepts connections for it.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen process go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.children.last().unwrap()), signal).unwrap();
+    }
+}
+
+impl Drop for Ganesha {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
