@@ -6,7 +6,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
@@ -25,7 +25,7 @@ pub const HOST: &str = "10.0.2.2";
 const BOOT: Duration = Duration::from_secs(120);
 
 /// Time limit of a command unless another is given.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How much longer than the command itself its answer may take.
 const GRACE: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ impl Settings {
             .arg("-kernel")
             .arg(kernel().0)
             .args(["-initrd", "root", "-append"])
-            .arg("console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off tsc=reliable")
+            .arg("console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off")
             .args(["-serial", "file:console"])
             .args(["-netdev", &net, "-device", "virtio-net-pci,netdev=net,romfile="])
             .args(["-chardev", "stdio,id=channel,signal=off", "-device", "virtio-serial-pci"])
@@ -131,7 +131,7 @@ impl Machine {
         Settings { name: name.to_owned(), forwards: Vec::new(), disk: None }
     }
 
-    /// Runs a script in a shell, as root. It is killed when it takes too long; what it starts in the background goes on.
+    /// Runs a script in a shell, as root. The shell is killed when it takes too long; what it has started goes on.
     pub fn run(&mut self, script: &str) -> Output {
         self.run_within(PATIENCE, script)
     }
@@ -160,6 +160,12 @@ impl Machine {
     pub fn ok_as(&mut self, user: &str, script: &str) -> String {
         let script = as_user(user, script);
         self.ok(&script)
+    }
+
+    /// Runs a script that may fail, as another user.
+    pub fn run_as(&mut self, user: &str, script: &str) -> Output {
+        let script = as_user(user, script);
+        self.run(&script)
     }
 
     /// Pulls the plug: what the machine holds of others' it does not give back.

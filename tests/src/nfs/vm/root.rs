@@ -19,9 +19,9 @@ use crate::nfs::tools;
 /// The first program. It has no network yet, and nobody to talk to.
 const INIT: &str = include_str!("init.sh");
 
-/// Users and groups: root, whom NFS calls nobody, and the one that Redis runs as.
+/// Users: root, the one that Redis runs as, somebody else, the one that rpcbind becomes, and nobody.
 const PASSWD: &str = "root:x:0:0::/:/bin/sh\nredis:x:999:999::/:/bin/sh\nother:x:1234:1234::/:/bin/sh\n\
-                      nobody:x:65534:65534::/:/bin/sh\n";
+                      _rpc:x:65533:65534::/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nredis:x:999:\nother:x:1234:\nnogroup:x:65534:\n";
 
 /// What every machine has: its network and the channel by which it is told what to do.
@@ -66,6 +66,9 @@ impl Root {
         root.module("nfsv3");
         root.tool("usr/sbin/mount.nfs");
         root.tool("usr/sbin/umount.nfs");
+        // Busybox would mount it in its own way.
+        root.program("mount");
+        root.program("umount");
         root
     }
 
@@ -136,7 +139,9 @@ impl Root {
 
     fn try_write(&self, to: &Path, host: &str) -> std::io::Result<()> {
         let mut archive = Archive::new(BufWriter::new(File::create(to)?));
-        for folder in ["/proc", "/sys", "/dev", "/tmp", "/run", "/mnt", "/var/lib/nfs", "/etc/exports.d"] {
+        for folder in
+            ["/proc", "/sys", "/dev", "/tmp", "/run", "/mnt", "/data", "/var/lib/nfs", "/etc/exports.d"]
+        {
             archive.folder(folder)?;
         }
         // The kernel opens it before anything is mounted.
