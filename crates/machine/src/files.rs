@@ -68,26 +68,41 @@ impl Machine {
         })
     }
 
-    /// Replaces a file's content so that a reader, or a crash at any instant, finds the old content or the new one.
-    /// The file gets these permission bits (less the umask).
+    /// Replaces a file's content so that a reader, or a crash at any instant, finds the old content or the new one. A file
+    /// that is there keeps its owner and its permission bits; a new one gets `mode` (less the umask). Behind a symbolic
+    /// link, the file it leads to is replaced.
     ///
     /// # Errors
     /// When the system refuses; the old content is then still there.
     pub fn write_file(&self, path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-        let beside = beside(path);
+        let target = if path.is_symlink() { path.canonicalize()? } else { path.to_path_buf() };
+        let beside = beside(&target);
+        let before = match Owner::of(&target) {
+            Ok(owner) => Some(owner),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         self.seen(Effect::WriteBeside(path), || {
             // A leftover of a killed run may have other bits.
             match fs::remove_file(&beside) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+            let private = before.map_or(mode, |before| before.mode & mode);
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(private).open(&beside)?;
+            if let Some(before) = before {
+                let now = file.metadata()?;
+                if (now.uid(), now.gid()) != (before.uid, before.gid) {
+                    std::os::unix::fs::fchown(&file, Some(before.uid), Some(before.gid))?;
+                }
+                file.set_permissions(fs::Permissions::from_mode(before.mode))?;
+            }
             file.write_all(content)?;
             file.sync_all()
         })?;
         self.seen(Effect::Replace(path), || {
-            fs::rename(&beside, path)?;
-            path.parent().map_or(Ok(()), sync_folder)
+            fs::rename(&beside, &target)?;
+            target.parent().map_or(Ok(()), sync_folder)
         })
     }
 
@@ -133,10 +148,25 @@ mod tests {
         fs::write(folder.path().join("file.new"), "half of someth").unwrap();
         let machine = Machine::default();
         machine.write_file(&path, b"one", 0o600).unwrap();
+        assert_eq!(Owner::of(&path).unwrap().mode, 0o600);
         machine.write_file(&path, b"two", 0o644).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(Owner::of(&path).unwrap().mode, 0o644);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_keeps_its_owner_its_mode_and_its_place_behind_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&path, "one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        // Only root may give a file away.
+        let _ = std::os::unix::fs::lchown(&path, Some(999), Some(998));
+        let before = Owner::of(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        Machine::default().write_file(&link, b"two", 0o600).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!((fs::read(&path).unwrap(), Owner::of(&path).unwrap()), (b"two".to_vec(), before));
     }
 
     #[test]
