@@ -1,6 +1,7 @@
-//! NFS for tests: the programs, servers in namespaces of their own, machines with a kernel of their own, and places for exports.
+//! NFS for tests: the programs, servers and places for exports, machines with a kernel of their own.
 
 pub mod apart;
+pub mod ganesha;
 pub mod kernel;
 pub mod oracle;
 pub mod storage;
