@@ -95,22 +95,18 @@ impl Directory {
 pub(super) struct Portmapper(Child);
 
 impl Portmapper {
-    /// Starts it in the namespaces of the calling thread; `folder` holds what it needs.
-    pub(super) fn start(folder: &Path) -> Self {
-        // rpcbind becomes this user, whom only its package's installation makes.
-        let passwd = folder.join("passwd");
-        let users = fs::read_to_string("/etc/passwd").unwrap();
-        fs::write(&passwd, format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n")).unwrap();
-        run("mount", &["--bind", passwd.to_str().unwrap(), "/etc/passwd"]);
-        if !Path::new("/etc/netconfig").exists() {
-            let etc = folder.join("etc");
-            let copy = ["-a", "/etc/.", etc.to_str().unwrap()];
-            fs::create_dir(&etc).unwrap();
-            run("cp", &copy);
-            fs::copy(tools::file("etc/netconfig"), etc.join("netconfig")).unwrap();
-            fs::copy(&passwd, etc.join("passwd")).unwrap();
-            run("mount", &["--bind", etc.to_str().unwrap(), "/etc"]);
+    /// Starts it in the namespaces of the calling thread.
+    pub(super) fn start() -> Self {
+        // It becomes a user whom only its package's installation makes, and reads a file of another package.
+        for folder in ["/run/etc", "/run/etc-work"] {
+            fs::create_dir(folder).unwrap();
         }
+        let layers = "lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work";
+        run("mount", &["-t", "overlay", "-o", layers, "overlay", "/etc"]);
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        fs::write("/etc/passwd", format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n"))
+            .unwrap();
+        fs::copy(tools::file("etc/netconfig"), "/etc/netconfig").unwrap();
         fs::create_dir("/run/rpcbind").unwrap();
         let mut program = tools::program("usr/sbin/rpcbind");
         program.arg("-f").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -144,21 +140,19 @@ pub struct Ganesha {
 impl Ganesha {
     /// Serves these protocols (`4`, `3,4`) and directories, with these further settings of the NFSV4 block.
     pub fn start(protocols: &'static str, version_4: &str, directories: &[Directory]) -> Self {
-<<<<<<< HEAD
-        let mut server = Self { folder: folder(), protocols, children: Vec::new(), mounted: Vec::new() };
-        if protocols.contains('3') {
-            server.start_portmapper();
-        }
+        let portmapper = protocols.contains('3').then(Portmapper::start);
+        let mut server = Self {
+            folder: folder(),
+            protocols,
+            _portmapper: portmapper,
+            children: Vec::new(),
+            mounted: Vec::new(),
+        };
         for directory in directories {
             if let Some(size) = directory.size {
                 server.mount(directory.name, size);
             }
         }
-=======
-        let folder = folder();
-        let portmapper = protocols.contains('3').then(|| Portmapper::start(folder.path()));
-        let mut server = Self { folder, protocols, _portmapper: portmapper, children: Vec::new() };
->>>>>>> nfs-ganesha
         server.configure(version_4, directories);
         server.start_ganesha();
         server
@@ -189,34 +183,6 @@ impl Ganesha {
         self.start_ganesha();
     }
 
-<<<<<<< HEAD
-    fn start_portmapper(&mut self) {
-        // It becomes a user whom only its package's installation makes, and reads a file of another package.
-        for folder in ["/run/etc", "/run/etc-work"] {
-            fs::create_dir(folder).unwrap();
-        }
-        run(
-            "mount",
-            &[
-                "-t",
-                "overlay",
-                "-o",
-                "lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc-work",
-                "overlay",
-                "/etc",
-            ],
-        );
-        let users = fs::read_to_string("/etc/passwd").unwrap();
-        fs::write("/etc/passwd", format!("{users}_rpc:x:65533:65534::/run/rpcbind:/usr/sbin/nologin\n"))
-            .unwrap();
-        fs::copy(tools::file("etc/netconfig"), "/etc/netconfig").unwrap();
-        fs::create_dir("/run/rpcbind").unwrap();
-        self.spawn(tools::program("usr/sbin/rpcbind"), &["-f"]);
-        self.await_port(PORTMAPPER_PORT);
-    }
-
-=======
->>>>>>> nfs-ganesha
     fn configure(&self, version_4: &str, directories: &[Directory]) {
         let path = self.path().display();
         let plugins = tools::file("usr/lib/x86_64-linux-gnu/ganesha");

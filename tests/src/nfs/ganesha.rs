@@ -250,7 +250,7 @@ impl Ganesha {
         let (folder, port) = (folder(), Ports::reserve(1));
         let place = Place::new(folder.path(), port.first());
         place.write(options);
-        let portmapper = options.version_3.then(|| Portmapper::start(folder.path()));
+        let portmapper = options.version_3.then(Portmapper::start);
         let mut ganesha =
             Self { place, server: None, bus: None, _portmapper: portmapper, _port: port, _folder: folder };
         ganesha.start_bus();
