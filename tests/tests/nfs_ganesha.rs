@@ -25,8 +25,10 @@ use slotwright_tests::{
         ganesha::{Ganesha, Options, Place},
         tools,
     },
+    server::folder,
     wait::until,
 };
+use tempfile::TempDir;
 
 const OWNER: Owner = Owner { uid: 999, gid: 999, mode: 0o700 };
 
@@ -36,16 +38,18 @@ struct Site {
     wanted: Wanted,
     bus: String,
     main: String,
+    _foreign: TempDir,
 }
 
 impl Site {
-    fn new(count: usize, options: Options) -> Self {
-        let foreign = tempfile_folder();
+    fn new(count: usize, options: &Options) -> Self {
+        let foreign = folder();
         let export = format!(
             "# since 1998\nEXPORT {{ Export_Id = 2; Path = {0}; Pseudo = /srv; Access_Type = RO; FSAL {{ Name = VFS; }} }}\n",
-            foreign.display()
+            foreign.path().display()
         );
-        let ganesha = Ganesha::start(&Options { configuration: export + &options.configuration, ..options });
+        let ganesha =
+            Ganesha::start(&Options { configuration: export + &options.configuration, ..options.clone() });
         let place = ganesha.place();
         let wanted = Wanted {
             deployment: "demo".to_owned(),
@@ -58,7 +62,7 @@ impl Site {
             mount_point: None,
         };
         let main = fs::read_to_string(place.config()).unwrap();
-        Self { bus: place.bus(), wanted, main, ganesha }
+        Self { bus: place.bus(), wanted, main, ganesha, _foreign: foreign }
     }
 
     fn place(&self) -> &Place {
@@ -188,13 +192,6 @@ impl Reader {
     }
 }
 
-/// A directory that somebody exports already. It is nobody's, so all tests share it.
-fn tempfile_folder() -> PathBuf {
-    let folder = std::env::temp_dir().join("slotwright-test-foreign");
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 /// What is done while a client writes to pv1, which must not notice.
 async fn while_writing(site: &Site, version: Version, act: impl AsyncFnOnce()) {
     let preflight = Preflight { appends: 1_000_000, limit: Duration::from_secs(20), ..Preflight::default() };
@@ -217,7 +214,7 @@ async fn while_writing(site: &Site, version: Version, act: impl AsyncFnOnce()) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exports_come_and_go_while_a_client_writes() {
-    let mut site = Site::new(6, Options::default());
+    let mut site = Site::new(6, &Options::default());
     site.apply().await;
     site.as_wanted().await;
     // Id 2 is somebody else's.
@@ -261,11 +258,11 @@ async fn exports_come_and_go_while_a_client_writes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_files_stay_open_when_options_change() {
-    let mut site = Site::new(2, Options::default());
+    let mut site = Site::new(2, &Options::default());
     site.apply().await;
     let reader = site.reader("pv1");
-    let custom = |text: &str| Policy::Custom(Box::new(text.parse().unwrap()));
-    site.wanted.policy = custom("ro,all_squash,anonuid=999,anongid=999");
+    let read_only = "ro,all_squash,anonuid=999,anongid=999".parse().unwrap();
+    site.wanted.policy = Policy::Custom(Box::new(read_only));
     let error = site.refused().await;
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
     let consent = Consent { even_if_used: BTreeSet::from(["pv1".to_owned()]), ..Consent::default() };
@@ -287,7 +284,7 @@ async fn open_files_stay_open_when_options_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_vanished_counts_until_its_lease_ends() {
-    let site = Site::new(2, Options { lease: 5, ..Options::default() });
+    let site = Site::new(2, &Options { lease: 5, ..Options::default() });
     site.apply().await;
     let reader = site.reader("pv1");
     assert_eq!(site.users("pv1").await[0].client, "127.0.0.1");
@@ -311,7 +308,7 @@ async fn a_client_that_vanished_counts_until_its_lease_ends() {
 #[test]
 fn a_client_over_version_3_is_seen() {
     apart(async || {
-        let site = Site::new(2, Options { version_3: true, ..Options::default() });
+        let site = Site::new(2, &Options { version_3: true, ..Options::default() });
         site.apply().await;
         while_writing(&site, Version::V3, async || {
             let users = site.users("pv1").await;
@@ -345,7 +342,7 @@ fn a_client_over_version_3_is_seen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_refuses_leaves_everything_as_it_was() {
-    let mut site = Site::new(3, Options::default());
+    let mut site = Site::new(3, &Options::default());
     site.apply().await;
     let before = fs::read_to_string(site.drop_in()).unwrap();
     site.wanted.count = 4;
@@ -379,7 +376,7 @@ async fn what_the_server_refuses_leaves_everything_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_server_serves_the_same() {
-    let mut site = Site::new(3, Options::default());
+    let mut site = Site::new(3, &Options::default());
     site.apply().await;
     let ids = site.ids().await;
     for crash in [false, true] {
@@ -399,7 +396,7 @@ async fn a_restarted_server_serves_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drift_of_the_running_server_is_told_and_put_right() {
-    let site = Site::new(3, Options::default());
+    let site = Site::new(3, &Options::default());
     site.apply().await;
     let text = fs::read_to_string(site.drop_in()).unwrap();
     let ids = site.ids().await;
@@ -419,7 +416,7 @@ async fn drift_of_the_running_server_is_told_and_put_right() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_cannot_be_told_is_told_of() {
-    let mut site = Site::new(2, Options::default());
+    let mut site = Site::new(2, &Options::default());
     let unchanged = |site: &Site| {
         assert_eq!(fs::read_to_string(site.place().config()).unwrap(), site.main);
         assert!(!site.drop_in().exists() && !site.wanted.base.exists());
@@ -471,7 +468,7 @@ async fn a_server_that_cannot_be_told_is_told_of() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_permission_nothing_is_changed() {
-    let site = Site::new(2, Options { forbidden: true, ..Options::default() });
+    let site = Site::new(2, &Options { forbidden: true, ..Options::default() });
     let error = site.refused().await;
     assert!(matches!(error, Error::Server { .. }), "{error}");
     assert!(error.to_string().contains("not permitted") && error.to_string().contains("root"), "{error}");

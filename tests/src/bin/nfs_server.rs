@@ -57,6 +57,12 @@ fn up(folder: &Path) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("NFS-Ganesha serves files for every user: run this as root".to_owned());
     }
+    if !Place::fits(folder) {
+        return Err(format!(
+            "{}: the name is too long for a socket in it; name another folder",
+            folder.display()
+        ));
+    }
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     // What a killed server left.
     stop(folder)?;

@@ -44,6 +44,7 @@ pub struct Place {
 
 /// The longest name of a socket (unix(7)).
 const LONGEST_SOCKET: usize = 107;
+const SOCKET: &str = "bus";
 
 impl Place {
     /// A server in `folder`, which is there, serving NFS at `port`.
@@ -51,14 +52,13 @@ impl Place {
     /// # Panics
     /// When the folder's name is too long for a socket in it.
     pub fn new(folder: &Path, port: u16) -> Self {
-        let place = Self { folder: folder.to_path_buf(), port };
-        let length = place.socket().as_os_str().len();
-        assert!(
-            length <= LONGEST_SOCKET,
-            "{} is too long for the name of a socket",
-            place.socket().display()
-        );
-        place
+        assert!(Self::fits(folder), "{} is too long for the name of a socket in it", folder.display());
+        Self { folder: folder.to_path_buf(), port }
+    }
+
+    /// Whether the bus can have its socket in this folder.
+    pub fn fits(folder: &Path) -> bool {
+        folder.join(SOCKET).as_os_str().len() <= LONGEST_SOCKET
     }
 
     /// Where the server and the bus keep everything.
@@ -97,7 +97,7 @@ impl Place {
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.join("bus")
+        self.folder.join(SOCKET)
     }
 
     /// The address of the bus.

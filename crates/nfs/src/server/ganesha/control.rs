@@ -240,8 +240,8 @@ impl Control {
                 fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Error::NotRunning {
                     server: "NFS-Ganesha",
                     why: format!("nobody answers as {SERVICE} on {}", self.bus),
-                    remedy: "start it (`systemctl start nfs-ganesha`); one that does run was built or \
-                             configured without D-Bus, or is on another bus",
+                    remedy: "start it (`systemctl start nfs-ganesha`), or prepare for its start with --offline; \
+                             one that does run has no D-Bus, or is on another bus",
                 },
                 fdo::Error::AccessDenied(said) => Error::Server {
                     who: format!("NFS-Ganesha on {}", self.bus),
@@ -302,7 +302,7 @@ fn unconnected(bus: &Bus, error: &zbus::Error) -> Error {
         Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Error::NotRunning {
             server: "NFS-Ganesha",
             why: format!("{bus} cannot be reached ({error})"),
-            remedy: "start D-Bus and then Ganesha, or name the bus that Ganesha is on",
+            remedy: "start D-Bus and then Ganesha, or name the bus that Ganesha is on (storage.nfs.ganesha.bus)",
         },
         Some(io::ErrorKind::PermissionDenied) => Error::Server {
             who: bus.to_string(),

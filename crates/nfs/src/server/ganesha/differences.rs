@@ -87,6 +87,14 @@ fn of_options(options: &Options) -> Vec<Row> {
             "nothing has to be done",
         ),
         (
+            options.crossmnt || !options.hide,
+            Info,
+            "ganesha-nested",
+            "whatever `crossmnt` and `nohide` say, Ganesha shows a file system that is mounted below the directory when the \
+             export is loaded, and one that is mounted later makes listings fail",
+            "mount first, then apply",
+        ),
+        (
             options.subtree_check,
             Warning,
             "ganesha-subtree-check",
@@ -183,6 +191,7 @@ mod tests {
             ["ganesha-async", "ganesha-subtree-check"]
         );
         assert_eq!(codes(&["db(rw)", "@g(rw)", "10.0.*(rw)"]).len(), 3);
+        assert_eq!(codes(&["*(rw,nohide,crossmnt)"]), ["ganesha-nested"]);
         assert_eq!(codes(&["*(rw,mp)"]), ["ganesha-mountpoint"]);
         assert_eq!(codes(&["gss/krb5(rw)"]), ["ganesha-cannot-say"]);
     }

@@ -102,6 +102,7 @@ impl Ganesha {
             changes.push(drop_in(None));
             return Ok(changes);
         }
+        self.refuse_taken_pseudo(&found, exports)?;
         let mut changes = vec![drop_in(Some(self.render(exports)?.into_bytes()))];
         if found.includes_drop_in.is_none() {
             let before = now(&self.config).unwrap_or_default();
@@ -114,6 +115,24 @@ impl Ganesha {
             });
         }
         Ok(changes)
+    }
+
+    /// A path of NFSv4 can be had once: at its next start Ganesha would leave out the export that comes second.
+    fn refuse_taken_pseudo(&self, found: &Files, exports: &[Export]) -> Result<(), Error> {
+        for file in found.files.iter().filter(|file| file.path != self.drop_in) {
+            for block in file.blocks("EXPORT") {
+                let Some(pseudo) = block.get("Pseudo").and_then(|pseudo| pseudo.value()) else { continue };
+                if exports.iter().any(|export| same_directory(&export.path, Path::new(pseudo))) {
+                    return Err(Error::Configuration {
+                        place: format!("{}:{}", file.path.display(), block.place),
+                        what: format!(
+                            "this export is at {pseudo} for clients of NFSv4 already; give it another Pseudo, or remove it"
+                        ),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn includable(&self) -> Result<&str, Error> {

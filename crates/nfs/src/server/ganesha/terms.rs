@@ -96,7 +96,15 @@ fn who(client: &Client) -> Result<Vec<Who>, String> {
         Client::Wildcard(pattern) if pattern.contains('^') => {
             return Err("it takes `!`, not `^`, for the characters that shall not be there".to_owned());
         }
-        Client::Wildcard(pattern) => Who::Pattern(pattern.clone()),
+        Client::Wildcard(pattern) => match pattern.strip_prefix('?') {
+            Some(rest) if !rest.contains(['*', '?', '[']) => {
+                return Err(
+                    "it takes a pattern whose only sign is a `?` at its beginning for a name; use `*`"
+                        .to_owned(),
+                );
+            }
+            _ => Who::Pattern(pattern.clone()),
+        },
         Client::Subnet(subnet) => return networks(*subnet),
         // To Ganesha that address is everyone.
         Client::Host(Host::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED))) => {
@@ -357,6 +365,7 @@ mod tests {
             ("fd00::/112(rw)", "between 100 and 127"),
             ("@a/b(rw)", "netgroup"),
             ("db[^0](rw)", "`!`"),
+            ("?.example.org(rw)", "for a name"),
             ("off(rw)", "host name"),
             ("9db(rw)", "host name"),
             ("0.0.0.0(rw)", "no host"),

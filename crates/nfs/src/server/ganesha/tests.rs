@@ -132,3 +132,13 @@ fn folders_that_cannot_be_named_in_a_line_are_refused() {
     let error = server.files(&configuration, &[export(1, &[SAFE])]).unwrap_err();
     assert!(error.to_string().contains("include"), "{error}");
 }
+
+#[test]
+fn a_path_that_clients_of_another_export_use_is_refused() {
+    let (_folder, server) =
+        server("EXPORT { Export_Id = 7; Path = /srv; Pseudo = /data/nfs/redis/pv2/; Access_Type = RO; }");
+    let configuration = server.configuration().unwrap();
+    server.files(&configuration, &[export(1, &[SAFE])]).unwrap();
+    let error = server.files(&configuration, &[export(1, &[SAFE]), export(2, &[SAFE])]).unwrap_err();
+    assert!(error.to_string().contains("ganesha.conf:1:1"), "{error}");
+}

@@ -131,7 +131,11 @@ fn plain(address: IpAddr) -> IpAddr {
 fn open(proc: &Path, process: u32, export: &Path) -> io::Result<Open> {
     let process = proc.join(process.to_string());
     // Descriptors name files without links.
-    let export = export.canonicalize()?;
+    let export = match export.canonicalize() {
+        // Files of a directory that was removed may still be open.
+        Err(error) if error.kind() == ErrorKind::NotFound => export.to_path_buf(),
+        found => found?,
+    };
     let mut found = Open::default();
     let mut sockets = BTreeSet::new();
     for descriptor in fs::read_dir(process.join("fd"))? {
@@ -167,7 +171,11 @@ fn open(proc: &Path, process: u32, export: &Path) -> io::Result<Open> {
             Err(error) => return Err(error),
         }
     }
-    found.clients = connected(&tables, &sockets);
+    found.clients = connected(&tables, &sockets).ok_or_else(|| {
+        io::Error::other(
+            "it listens nowhere: it is not the server, or runs where other numbers are used for processes",
+        )
+    })?;
     Ok(found)
 }
 
@@ -176,8 +184,9 @@ fn socket(target: &Path) -> Option<u64> {
     target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
-/// Where the connections to the listening sockets among `sockets` come from. `tables` are those of proc_net_tcp(5).
-fn connected(tables: &str, sockets: &BTreeSet<u64>) -> BTreeSet<IpAddr> {
+/// Where the connections to the listening sockets among `sockets` come from; `None` when none of them listens. `tables`
+/// are those of proc_net_tcp(5).
+fn connected(tables: &str, sockets: &BTreeSet<u64>) -> Option<BTreeSet<IpAddr>> {
     const ESTABLISHED: &str = "01";
     const LISTENING: &str = "0A";
     let rows = || {
@@ -191,10 +200,10 @@ fn connected(tables: &str, sockets: &BTreeSet<u64>) -> BTreeSet<IpAddr> {
     };
     let ports: BTreeSet<&str> =
         rows().filter(|(_, _, state)| *state == LISTENING).map(|(port, ..)| port).collect();
-    rows()
+    let clients = rows()
         .filter(|(port, _, state)| *state == ESTABLISHED && ports.contains(port))
-        .filter_map(|(_, remote, _)| address(remote.rsplit_once(':')?.0))
-        .collect()
+        .filter_map(|(_, remote, _)| address(remote.rsplit_once(':')?.0));
+    (!ports.is_empty()).then(|| clients.collect())
 }
 
 /// An address in hexadecimal, each four bytes of it in the machine's order.
@@ -260,11 +269,11 @@ mod tests {
         fs::create_dir_all(here.join("dir")).unwrap();
         fs::create_dir(&elsewhere).unwrap();
         let _folder = fs::File::open(here.join("dir")).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let look = |path: &Path| open(Path::new("/proc"), std::process::id(), path).unwrap();
         assert_eq!((look(&here).files.len(), look(&here).locked), (0, false));
         let file = fs::File::create(here.join("dir/nodes.conf")).unwrap();
         file.lock().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let _accepted = listener.accept().unwrap();
         let found = look(&here);
@@ -286,8 +295,9 @@ mod tests {
              3: 0100007F:9999 0900000A:0801 01 0:0 0:0 0 0 0 14 1\n\
              4: 0100007F:0801 0A00000A:0385 01 0:0 0:0 0 0 0 99 1\n\
              0: 0000000000000000FFFF00000100007F:0801 0000000000000000FFFF00000B00000A:0385 01 0 0 0 0 0 15 1\nx\n";
-        let found = connected(table, &BTreeSet::from([11, 12, 13, 14, 15]));
+        let found = connected(table, &BTreeSet::from([11, 12, 13, 14, 15])).unwrap();
         let text: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(text, ["10.0.0.7", "10.0.0.11"]);
+        assert_eq!(connected(table, &BTreeSet::from([12])), None);
     }
 }
