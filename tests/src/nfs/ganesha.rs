@@ -117,7 +117,7 @@ impl Place {
         let main = format!(
             "NFS_CORE_PARAM {{\n    Bind_addr = 127.0.0.1;\n    NFS_Port = {};\n    MNT_Port = {};\n    Protocols = {};\n    \
              mount_path_pseudo = true;\n    Enable_NLM = false;\n    Enable_RQUOTA = false;\n    Enable_UDP = false;\n    \
-             Plugins_Dir = {};\n}}\nNFS_KRB5 {{\n    Active_krb5 = false;\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = true;\n    \
+             Plugins_Dir = {};\n}}\nNFS_KRB5 {{\n    Active_krb5 = false;\n    CCacheDir = \"{folder}/ccache\";\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = true;\n    \
              Lease_Lifetime = {};\n    Only_Numeric_Owners = true;\n    UseGetpwnam = true;\n}}\n{}",
             self.port,
             self.mount_port(),
