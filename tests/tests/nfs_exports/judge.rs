@@ -27,12 +27,18 @@ pub(crate) struct Exported {
     security: Vec<String>,
 }
 
+impl Exported {
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.path == b"/srv/sentinel"
+    }
+}
+
 /// What exportfs exports, without the sentinel; and whether that is there.
 pub(crate) fn exported(outcome: &Outcome) -> (Vec<Exported>, bool) {
     let mut lines: Vec<_> =
         outcome.etab.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(line).collect();
     let count = lines.len();
-    lines.retain(|line| line.path != b"/srv/sentinel");
+    lines.retain(|line| !line.is_sentinel());
     lines.sort();
     let there = lines.len() < count;
     (lines, there)
@@ -183,7 +189,7 @@ impl Facts for Machine {
         let is_above = |folder: &&str| Path::new(folder).starts_with(&path);
         if path == Path::new("/srv/file") {
             Place::NotAFolder
-        } else if FOLDERS.iter().any(|folder| is_above(folder)) {
+        } else if FOLDERS.iter().any(is_above) {
             Place::Folder { file_system: None, mounted: path == Path::new("/") }
         } else {
             Place::Missing
