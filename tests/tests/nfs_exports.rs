@@ -306,8 +306,8 @@ fn exportfs_agrees_on_random_files() {
 #[test]
 fn drop_ins_are_read_in_the_order_of_exportfs() {
     let names = [
-        "9", "10", "09", "010", "0", "00", "1", "a", "a1", "a10", "a9", "a01", "a001", "A", "b-2", "b-10",
-        "ä", "_",
+        "9", "10", "12", "100", "09", "010", "0", "00", "1", "a", "a1", "a10", "a9", "a01", "a001", "A",
+        "b-2", "b-10", "ä", "_",
     ];
     let mut pairs = Vec::new();
     for one in names {
