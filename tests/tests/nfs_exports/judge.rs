@@ -46,8 +46,9 @@ pub(crate) fn exported(outcome: &Outcome) -> (Vec<Exported>, bool) {
 
 fn line(line: &[u8]) -> Exported {
     let tab = line.iter().position(|byte| *byte == b'\t').unwrap();
-    let text = std::str::from_utf8(&line[tab + 1..]).unwrap();
-    let (client, list) = text.strip_suffix(')').unwrap().split_once('(').unwrap();
+    let text = String::from_utf8_lossy(&line[tab + 1..]);
+    // A name with a parenthesis, which we refuse, leaves no list to take apart.
+    let (client, list) = text.strip_suffix(')').and_then(|text| text.split_once('(')).unwrap_or((&text, ""));
     let mut words: Vec<String> = Vec::new();
     let mut security = Vec::new();
     let mut groups = list.split(",sec=");
@@ -64,7 +65,7 @@ fn line(line: &[u8]) -> Exported {
         });
     }
     for group in groups {
-        let (flavours, rights) = group.split_once(',').unwrap();
+        let (flavours, rights) = group.split_once(',').unwrap_or((group, ""));
         for flavour in flavours.split(':') {
             let flavour = flavour.replace("unix", "sys").replace("null", "none");
             security.push(format!("{flavour},{rights}"));
