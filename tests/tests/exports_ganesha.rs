@@ -186,7 +186,7 @@ fn a_seventh_comes_and_goes_under_a_client_that_writes() {
     assert!(folder.is_dir());
 
     place.run(&["remove", "--json"]).shows(0, &["\"changed\": true"]);
-    assert!(place.listed().is_empty());
+    assert_eq!(place.listed(), Vec::<String>::new());
     let config = fs::read_to_string(place.server.place().config()).unwrap();
     assert!(!config.contains("slotwright"), "{config}");
 }

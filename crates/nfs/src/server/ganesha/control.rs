@@ -240,7 +240,7 @@ impl Control {
                 fdo::Error::ServiceUnknown(_) | fdo::Error::NameHasNoOwner(_) => Error::NotRunning {
                     server: "NFS-Ganesha",
                     why: format!("nobody answers as {SERVICE} on {}", self.bus),
-                    remedy: "start it (`systemctl start nfs-ganesha`); one that does run was built or \
+                    remedy: "start it (`systemctl start nfs-ganesha`), or prepare for its start with --offline; one that does run was built or \
                              configured without D-Bus, or is on another bus",
                 },
                 fdo::Error::AccessDenied(said) => Error::Server {
