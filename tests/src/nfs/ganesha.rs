@@ -117,7 +117,7 @@ impl Place {
         let main = format!(
             "NFS_CORE_PARAM {{\n    Bind_addr = 127.0.0.1;\n    NFS_Port = {};\n    MNT_Port = {};\n    Protocols = {};\n    \
              mount_path_pseudo = true;\n    Enable_NLM = false;\n    Enable_RQUOTA = false;\n    Enable_UDP = false;\n    \
-             Plugins_Dir = {};\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = true;\n    \
+             Plugins_Dir = {};\n}}\nNFS_KRB5 {{\n    Active_krb5 = false;\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = true;\n    \
              Lease_Lifetime = {};\n    Only_Numeric_Owners = true;\n    UseGetpwnam = true;\n}}\n{}",
             self.port,
             self.mount_port(),
@@ -294,6 +294,14 @@ impl Ganesha {
     /// When it does not.
     pub fn stop(&mut self) {
         self.signal(Signal::TERM);
+        self.await_end();
+    }
+
+    /// Waits until the server has ended.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn await_end(&mut self) {
         let child = self.server.as_mut().unwrap();
         until_blocking("the server ends", || child.try_wait().unwrap().ok_or("it runs"));
         self.server = None;
@@ -307,7 +315,7 @@ impl Ganesha {
         end(&mut self.server);
     }
 
-    /// Ends the bus; the server lives on.
+    /// Ends the bus, and with it the server.
     pub fn kill_bus(&mut self) {
         end(&mut self.bus);
     }

@@ -2,7 +2,7 @@
 //!
 //! One export is changed at a time, by AddExport, UpdateExport and RemoveExport. Never by SIGHUP, which takes every export
 //! away when any file has an error. The files are changed first: whatever happens then, a server that starts reads what
-//! shall be.
+//! shall be. (Ganesha ends when its bus does; what is told over the bus is gone then, what is in the files is not.)
 
 mod config;
 mod control;

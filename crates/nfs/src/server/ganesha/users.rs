@@ -4,12 +4,13 @@
 //!
 //! | evidence | what it means |
 //! |---|---|
-//! | an open file below the export (`/proc/<server>/fd`) | NFSv4: a client holds it open, or held it when it went away less than a lease ago; closing, unmounting or the end of the lease closes it. NFSv3 has no close: a client had it open once |
+//! | an open file below the export (`/proc/<server>/fd`) | NFSv4: a client holds it open, or held it when it went away less than a lease ago; closing it, unmounting or the end of the lease closes it here. NFSv3 has no close: a client read or wrote it once, and may be gone |
 //! | a lock on it (`fdinfo`) | a client holds that lock; Redis has one on nodes.conf |
-//! | a request since a minute and a half (ShowExports) and a connection of a client that was heard of since then | a client is at work in it, without a file of its own open |
-//! | a connection alone | a client has something of this server mounted; not what |
+//! | a request over NFSv3 in the last half minute (ShowExports), and a connection of a client that was heard of since then | a client is at work there, and the server has closed its files to have fewer open |
+//! | a request over NFSv4 | nothing: who has no file open there has nothing to lose |
+//! | a connection | a client has something of this server mounted; not what |
 //!
-//! The first three count. A client that mounted an export and neither holds a file open nor asks for anything is not seen;
+//! The first three count. A client that mounted an export and neither holds a file open nor asks for anything is not seen:
 //! it has nothing to lose but its mount. Directories do not count: Ganesha itself holds some open.
 
 use std::{
@@ -24,9 +25,11 @@ use std::{
 use super::control::{Control, Shown};
 use crate::{Error, server::User};
 
-/// A request this many seconds ago tells of a client that is at work. Redis syncs its files every second and notes its
-/// cluster's state when that changes; a kernel client asks for attributes again after a minute.
-const RECENT: u64 = 90;
+/// A request over NFSv3 no more than this many seconds ago tells of a client that is at work. Longer, and one that went on
+/// to another export would count too often.
+const RECENT: u64 = 30;
+
+const NFS_V3: &str = "NFSv3";
 
 /// Open files that are named; the others are counted.
 const NAMED: usize = 3;
@@ -67,6 +70,7 @@ pub(super) async fn users(control: &Control, shown: &Shown, path: &Path) -> Resu
 /// What the evidence comes to.
 fn judge(open: &Open, shown: &Shown, heard: &[(String, u64)], now: u64) -> Vec<User> {
     let ago = now.saturating_sub(shown.last);
+    let version_3 = shown.protocols.iter().any(|protocol| protocol == NFS_V3);
     let list = |clients: &BTreeSet<IpAddr>| -> String {
         clients.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
     };
@@ -83,7 +87,7 @@ fn judge(open: &Open, shown: &Shown, heard: &[(String, u64)], now: u64) -> Vec<U
         if open.locked {
             evidence.push_str(", and a lock");
         }
-        if shown.protocols.iter().any(|protocol| protocol == "NFSv3") {
+        if version_3 {
             evidence.push_str("; over NFSv3 it does not learn when a client has gone, which may be so");
             if shown.last > 0 {
                 evidence.push_str(&format!(": the last request was {ago} s ago"));
@@ -95,7 +99,7 @@ fn judge(open: &Open, shown: &Shown, heard: &[(String, u64)], now: u64) -> Vec<U
         };
         return vec![User { client, evidence }];
     }
-    if shown.last == 0 || ago > RECENT {
+    if !version_3 || shown.last == 0 || ago > RECENT {
         return Vec::new();
     }
     let at_work = |address: &&IpAddr| {
@@ -106,7 +110,7 @@ fn judge(open: &Open, shown: &Shown, heard: &[(String, u64)], now: u64) -> Vec<U
         true => Vec::new(),
         false => vec![User {
             client: list(&clients),
-            evidence: format!("is connected, and the last request for it was {ago} s ago"),
+            evidence: format!("is connected over NFSv3, and the last request for it was {ago} s ago"),
         }],
     }
 }
@@ -237,14 +241,15 @@ mod tests {
             "{old:?}"
         );
         assert!(old[0].evidence.ends_with("1000 s ago"), "{old:?}");
-        // A request counts when it is new, and its client is still there.
+        // A request counts over NFSv3, when it is new and its client is still there.
         let both = with(&[], &["10.0.0.7", "10.0.0.8"]);
-        let [user] = &*users(&both, &shown("NFSv41", 1000)) else { panic!() };
+        let [user] = &*users(&both, &shown("NFSv3", 1000)) else { panic!() };
         assert_eq!(user.client, "10.0.0.7");
-        assert!(users(&both, &shown("NFSv41", 0)).is_empty());
-        assert!(users(&both, &shown("NFSv41", 919)).is_empty());
-        assert!(users(&with(&[], &["10.0.0.8"]), &shown("NFSv41", 1000)).is_empty());
-        assert!(users(&with(&[], &[]), &shown("NFSv41", 1000)).is_empty());
+        assert!(users(&both, &shown("NFSv41", 1000)).is_empty());
+        assert!(users(&both, &shown("NFSv3", 0)).is_empty());
+        assert!(users(&both, &shown("NFSv3", 979)).is_empty());
+        assert!(users(&with(&[], &["10.0.0.8"]), &shown("NFSv3", 1000)).is_empty());
+        assert!(users(&with(&[], &[]), &shown("NFSv3", 1000)).is_empty());
     }
 
     #[test]
