@@ -27,9 +27,11 @@ impl Ganesha {
     pub(crate) fn start(address: &str) -> Self {
         let server = Server::start(&Options { lease: LEASE, grace: true, ..Options::default() });
         let place = server.place();
+        // The emulated machine's address is translated, and its port with it: `insecure` is meant for that.
         let spec = format!(
             "name: demo\nshards: 3\nreplicas-per-shard: 1\nstorage:\n  nfs:\n    server: ganesha\n    \
-             address: {address}\n    port: {}\n    base-directory: {}\n    clients: [127.0.0.1/32]\n    ganesha:\n      \
+             address: {address}\n    port: {}\n    base-directory: {}\n    clients: [127.0.0.1/32]\n    \
+             options: rw,sync,no_subtree_check,insecure,all_squash,anonuid=999,anongid=999\n    ganesha:\n      \
              config: {}\n      folder: {}\n      bus: \"{}\"\n",
             place.port(),
             place.folder().join("data").display(),
