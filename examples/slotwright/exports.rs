@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::json;
 use slotwright_deploy::{
     ClusterSpec, Error,
-    exports::{Exports, Rendering, VerifyOptions},
+    exports::{Exports, Rendering, Verified, VerifyOptions},
 };
 use slotwright_machine::Machine;
 use slotwright_nfs::{Consent, Finding, Outcome, Plan, Severity};
@@ -55,8 +55,7 @@ pub(crate) async fn run(command: cli::Exports, screen: &Screen) -> Result<Exit, 
                 true => screen.document(&verified),
                 false => screen.print(&render::verified(&verified, screen.style())),
             }
-            let worst =
-                verified.iter().flat_map(|export| export.findings()).map(|finding| finding.severity).max();
+            let worst = verified.iter().flat_map(Verified::findings).map(|finding| finding.severity).max();
             Ok(if worst >= Some(Severity::Warning) { Exit::Found } else { Exit::Done })
         }
         cli::Exports::Render { spec, format } => {

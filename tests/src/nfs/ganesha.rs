@@ -23,6 +23,8 @@ pub struct Options {
     pub version_3: bool,
     /// How long a client that is silent keeps what it has open, in seconds.
     pub lease: u32,
+    /// After a restart, clients get back what they had before anybody else gets it.
+    pub grace: bool,
     /// Further text of the main configuration, for instance EXPORT blocks.
     pub configuration: String,
     /// Nobody may talk to the server over the bus.
@@ -31,7 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { version_3: false, lease: 10, configuration: String::new(), forbidden: false }
+        Self { version_3: false, lease: 10, grace: false, configuration: String::new(), forbidden: false }
     }
 }
 
@@ -117,12 +119,14 @@ impl Place {
         let main = format!(
             "NFS_CORE_PARAM {{\n    Bind_addr = 127.0.0.1;\n    NFS_Port = {};\n    MNT_Port = {};\n    Protocols = {};\n    \
              mount_path_pseudo = true;\n    Enable_NLM = false;\n    Enable_RQUOTA = false;\n    Enable_UDP = false;\n    \
-             Plugins_Dir = {};\n}}\nNFS_KRB5 {{\n    Active_krb5 = false;\n    CCacheDir = \"{folder}/ccache\";\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = true;\n    \
-             Lease_Lifetime = {};\n    Only_Numeric_Owners = true;\n    UseGetpwnam = true;\n}}\n{}",
+             Plugins_Dir = {};\n}}\nNFS_KRB5 {{\n    Active_krb5 = false;\n    CCacheDir = \"{folder}/ccache\";\n}}\nNFSV4 {{\n    RecoveryRoot = \"{folder}/recovery\";\n    Graceless = {};\n    \
+             Grace_Period = {};\n    Lease_Lifetime = {};\n    Only_Numeric_Owners = true;\n    UseGetpwnam = true;\n}}\n{}",
             self.port,
             self.mount_port(),
             if options.version_3 { "3, 4" } else { "4" },
             plugins.display(),
+            !options.grace,
+            options.lease,
             options.lease,
             options.configuration,
         );

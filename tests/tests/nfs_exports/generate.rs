@@ -38,7 +38,7 @@ const CLIENTS: [&str; 24] = [
     "10.0.0.7/8",
     "fd00::/64",
     "fd00::5/32",
-    "10.0.0.11",
+    "10.0.0.99",
     "@nodes",
     "*.example.org",
     "db[0-9]",
@@ -208,13 +208,7 @@ pub(crate) fn entry(random: &mut Random) -> (PathBuf, Vec<Grant>) {
     for _ in 0..random.below(6) {
         path.push_str(pick(random, &PARTS));
     }
-    let mut grants = Vec::<Grant>::new();
-    while grants.is_empty() || once_in(random, 2) {
-        let grant = grant(random);
-        if !grants.iter().any(|one| one.client.is_same(&grant.client)) {
-            grants.push(grant);
-        }
-    }
+    let grants = grants(random);
     if path
         .as_bytes()
         .windows(4)
@@ -223,6 +217,29 @@ pub(crate) fn entry(random: &mut Random) -> (PathBuf, Vec<Grant>) {
         return entry(random);
     }
     (path.into(), grants)
+}
+
+/// One or more grants, each to another client.
+fn grants(random: &mut Random) -> Vec<Grant> {
+    let mut grants = Vec::<Grant>::new();
+    while grants.is_empty() || once_in(random, 2) {
+        let grant = grant(random);
+        if !grants.iter().any(|one| one.client.is_same(&grant.client)) {
+            grants.push(grant);
+        }
+    }
+    grants
+}
+
+/// Grants that the judge's machine can serve.
+pub(crate) fn resolvable(random: &mut Random) -> Vec<Grant> {
+    loop {
+        let mut grants = grants(random);
+        grants.retain(|grant| grant.client.to_string() != "gone" && grant.options.transport.is_empty());
+        if !grants.is_empty() {
+            return grants;
+        }
+    }
 }
 
 fn grant(random: &mut Random) -> Grant {

@@ -27,12 +27,18 @@ pub(crate) struct Exported {
     security: Vec<String>,
 }
 
+impl Exported {
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.path == b"/srv/sentinel"
+    }
+}
+
 /// What exportfs exports, without the sentinel; and whether that is there.
 pub(crate) fn exported(outcome: &Outcome) -> (Vec<Exported>, bool) {
     let mut lines: Vec<_> =
         outcome.etab.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(line).collect();
     let count = lines.len();
-    lines.retain(|line| line.path != b"/srv/sentinel");
+    lines.retain(|line| !line.is_sentinel());
     lines.sort();
     let there = lines.len() < count;
     (lines, there)
@@ -40,8 +46,9 @@ pub(crate) fn exported(outcome: &Outcome) -> (Vec<Exported>, bool) {
 
 fn line(line: &[u8]) -> Exported {
     let tab = line.iter().position(|byte| *byte == b'\t').unwrap();
-    let text = std::str::from_utf8(&line[tab + 1..]).unwrap();
-    let (client, list) = text.strip_suffix(')').unwrap().split_once('(').unwrap();
+    let text = String::from_utf8_lossy(&line[tab + 1..]);
+    // A name with a parenthesis, which we refuse, leaves no list to take apart.
+    let (client, list) = text.strip_suffix(')').and_then(|text| text.split_once('(')).unwrap_or((&text, ""));
     let mut words: Vec<String> = Vec::new();
     let mut security = Vec::new();
     let mut groups = list.split(",sec=");
@@ -58,7 +65,7 @@ fn line(line: &[u8]) -> Exported {
         });
     }
     for group in groups {
-        let (flavours, rights) = group.split_once(',').unwrap();
+        let (flavours, rights) = group.split_once(',').unwrap_or((group, ""));
         for flavour in flavours.split(':') {
             let flavour = flavour.replace("unix", "sys").replace("null", "none");
             security.push(format!("{flavour},{rights}"));
@@ -183,7 +190,7 @@ impl Facts for Machine {
         let is_above = |folder: &&str| Path::new(folder).starts_with(&path);
         if path == Path::new("/srv/file") {
             Place::NotAFolder
-        } else if FOLDERS.iter().any(|folder| is_above(folder)) {
+        } else if FOLDERS.iter().any(is_above) {
             Place::Folder { file_system: None, mounted: path == Path::new("/") }
         } else {
             Place::Missing

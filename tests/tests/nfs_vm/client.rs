@@ -67,6 +67,11 @@ fn redis_on_a_mount_as_rendered_loses_no_acknowledged_write_whoever_dies() {
     let identity = node_id(&server);
     let writer = Writer::new(first_port);
     writer.await_more(200);
+    // What a client uses is not taken away, and what nobody uses is; Redis does not notice.
+    server.exports(&["remove", "pv1"]).expect(3, &["pv1", "in use", "--even-if-used pv1"]);
+    server.exports(&["remove", "pv6"]).shows(0, &["serve it no more"]);
+    server.exports(&["apply"]).shows(0, &["pv6"]);
+    writer.await_more(200);
     redis::kill(&mut first);
     redis::start(&mut first).expect("the kernel gives a dead process's lock back at once");
     writer.await_more(200);

@@ -1,82 +1,56 @@
-//! NFS-Ganesha on this system's loopback, NFSv4 only, with the exports of a spec. It can be killed and started again:
-//! it remembers its clients, who get their locks back in a grace period.
+//! NFS-Ganesha on this system's loopback, with the exports of a spec that `slotwright exports apply` told it of. It can be
+//! killed and started again: it remembers its clients, who get their locks back in a grace period.
 
 use std::{
     fs,
-    net::{Ipv4Addr, TcpStream},
-    os::unix::fs::chown,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::PathBuf,
+    process::{Command, Stdio},
 };
 
 use slotwright_tests::{
-    deployment::{run, slotwright},
-    nfs::tools,
-    ports::Ports,
-    server::folder,
-    wait::until_blocking,
+    deployment::{Run, run, slotwright},
+    nfs::ganesha::{Ganesha as Server, Options},
 };
-use tempfile::TempDir;
 
 /// Seconds after which what a silent client holds is given to others. Usual are 60 and more.
 pub(crate) const LEASE: u32 = 10;
 
 /// The server, ended when dropped.
 pub(crate) struct Ganesha {
-    folder: TempDir,
-    port: Ports,
+    server: Server,
     exports: serde_json::Value,
-    child: Option<Child>,
 }
 
 impl Ganesha {
     /// Serves the six exports of a cluster of three shards with a replica each, to machines that call this one
     /// `address`.
     pub(crate) fn start(address: &str) -> Self {
-        let (folder, port) = (folder(), Ports::reserve(1));
+        let server = Server::start(&Options { lease: LEASE, grace: true, ..Options::default() });
+        let place = server.place();
+        // The emulated machine's address is translated, and its port with it: `insecure` is meant for that.
         let spec = format!(
             "name: demo\nshards: 3\nreplicas-per-shard: 1\nstorage:\n  nfs:\n    server: ganesha\n    \
-             address: {address}\n    port: {}\n    base-directory: {}\n    clients: [127.0.0.1/32]\n",
-            port.first(),
-            folder.path().join("data").display()
+             address: {address}\n    port: {}\n    base-directory: {}\n    clients: [127.0.0.1/32]\n    \
+             options: rw,sync,no_subtree_check,insecure,all_squash,anonuid=999,anongid=999\n    ganesha:\n      \
+             config: {}\n      folder: {}\n      bus: \"{}\"\n",
+            place.port(),
+            place.folder().join("data").display(),
+            place.config().display(),
+            place.drop_ins().display(),
+            place.bus(),
         );
-        fs::write(folder.path().join("spec.yaml"), spec).unwrap();
-        let mut command = Command::new(slotwright());
-        command.args(["exports", "render", "--json", "--spec"]).arg(folder.path().join("spec.yaml"));
-        let rendered = run(&mut command);
-        rendered.expect(0, &[]);
-        let exports = rendered.json()["exports"].clone();
-        let mut server = Self { folder, port, exports, child: None };
-        server.configure();
-        server.start_again();
-        server
+        fs::write(place.folder().join("spec.yaml"), spec).unwrap();
+        let mut ganesha = Self { server, exports: serde_json::Value::Null };
+        ganesha.exports(&["apply"]).shows(0, &["pv6"]);
+        ganesha.exports = ganesha.exports(&["render", "--json"]).json()["exports"].clone();
+        ganesha
     }
 
-    fn configure(&self) {
-        let path = self.folder.path().display();
-        let plugins = tools::file("usr/lib/x86_64-linux-gnu/ganesha");
-        let mut text = format!(
-            "NFS_CORE_PARAM {{ Bind_addr = 127.0.0.1; NFS_Port = {}; Enable_NLM = false; Enable_RQUOTA = false; \
-             Enable_UDP = false; Protocols = 4; Plugins_Dir = {}; }}\n\
-             NFSV4 {{ RecoveryRoot = \"{path}/recovery\"; Only_Numeric_Owners = true; UseGetpwnam = true; Graceless = false; \
-             Lease_Lifetime = {LEASE}; Grace_Period = {LEASE}; }}\n",
-            self.port.first(),
-            plugins.display(),
-        );
-        fs::create_dir_all(self.folder.path().join("recovery")).unwrap();
-        for export in self.exports.as_array().unwrap() {
-            let directory = Path::new(export["path"].as_str().unwrap());
-            let (uid, gid) = (export["uid"].as_u64().unwrap(), export["gid"].as_u64().unwrap());
-            fs::create_dir_all(directory).unwrap();
-            chown(directory, u32::try_from(uid).ok(), u32::try_from(gid).ok()).unwrap();
-            text.push_str(&format!(
-                "EXPORT {{ Export_Id = {}; Path = {directory}; Pseudo = {directory}; Access_Type = RW; Squash = All; \
-                 Anonymous_uid = {uid}; Anonymous_gid = {gid}; FSAL {{ Name = VFS; }} }}\n",
-                export["id"],
-                directory = directory.display(),
-            ));
-        }
-        fs::write(self.folder.path().join("ganesha.conf"), text).unwrap();
+    /// Runs `slotwright exports` with these words and the spec.
+    pub(crate) fn exports(&self, words: &[&str]) -> Run {
+        let mut command = Command::new(slotwright());
+        command.arg("exports").args(words).stdin(Stdio::null());
+        run(command.arg("--spec").arg(self.server.place().folder().join("spec.yaml")))
     }
 
     /// The exports as they were rendered: names, and the commands that mount them at `/mnt`.
@@ -88,40 +62,16 @@ impl Ganesha {
 
     /// The directory behind an export.
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
-        self.folder.path().join("data").join(name)
+        self.server.place().folder().join("data").join(name)
     }
 
     /// Ends it in the hardest way.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.server.kill9();
     }
 
     /// Starts it as it was.
     pub(crate) fn start_again(&mut self) {
-        let child = tools::program("usr/bin/ganesha.nfsd")
-            .args(["-F", "-f", "ganesha.conf", "-L", "ganesha.log", "-p", "ganesha.pid"])
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
-        until_blocking("the NFS server listens", || {
-            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().unwrap()) {
-                let log = fs::read_to_string(self.folder.path().join("ganesha.log")).unwrap_or_default();
-                panic!("the NFS server ended ({status}):\n{log}");
-            }
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.first()))
-        });
-    }
-}
-
-impl Drop for Ganesha {
-    fn drop(&mut self) {
-        self.kill();
+        self.server.start_server();
     }
 }

@@ -148,7 +148,7 @@ impl LocalDeployment {
         self.check_nodes(&survey).await?;
         preflight::check_shards(&self.nodes, self.spec.shards)?;
         if survey.running.iter().any(Option::is_none) {
-            engine::probe(&engine::find(&engine)?).await?;
+            engine::probe(&engine::find(engine)?).await?;
         } else {
             // With all servers up, what cannot be done is known before a file is touched.
             let fleet = self.fleet();
@@ -158,9 +158,9 @@ impl LocalDeployment {
         let data = &self.place.data_directory;
         self.effects
             .machine()
-            .make_folder(&data, PRIVATE_FOLDER)
-            .map_err(|source| unwritable(&data, source))?;
-        let _lock = take_lock(&data)?;
+            .make_folder(data, PRIVATE_FOLDER)
+            .map_err(|source| unwritable(data, source))?;
+        let _lock = take_lock(data)?;
         let survey = self.survey(&options.adopt).await?;
         self.stamp(&survey, reporter)?;
         self.write_configs()?;
@@ -176,7 +176,7 @@ impl LocalDeployment {
         if !stopped.is_empty() {
             guard::await_safe_start(&self.nodes, &stopped, &self.settings, &fleet, reporter).await?;
             reporter.report(Event::Starting { nodes: stopped.len() });
-            let program = engine::find(&engine)?;
+            let program = engine::find(engine)?;
             start::start(self.effects.machine(), &program, &self.nodes, &stopped, reporter).await?;
         }
         start::await_loaded(&fleet, &self.nodes).await?;
@@ -241,12 +241,12 @@ impl LocalDeployment {
         if !data.is_dir() {
             return Ok(0);
         }
-        preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
-        let lock = take_lock(&data)?;
-        preflight::identify(&self.spec.name, &data, &self.nodes, &[])?;
+        preflight::identify(&self.spec.name, data, &self.nodes, &[])?;
+        let lock = take_lock(data)?;
+        preflight::identify(&self.spec.name, data, &self.nodes, &[])?;
         let stopped = self.stop_servers(reporter).await?;
         if delete_data {
-            self.delete_data(&data, lock)?;
+            self.delete_data(data, lock)?;
         }
         Ok(stopped)
     }
@@ -314,7 +314,7 @@ impl LocalDeployment {
         let data = &self.place.data_directory;
         let engine = &self.place.engine;
         for _ in 0..ATTEMPTS {
-            let survey = preflight::survey(&self.spec.name, &data, &self.nodes, &engine, adopt)?;
+            let survey = preflight::survey(&self.spec.name, data, &self.nodes, engine, adopt)?;
             let running = self.nodes.iter().zip(&survey.running).filter(|(_, running)| running.is_some());
             let mut deaf = false;
             for (node, _) in running {
@@ -325,7 +325,7 @@ impl LocalDeployment {
             }
             tokio::time::sleep(PAUSE).await;
         }
-        preflight::survey(&self.spec.name, &data, &self.nodes, &engine, adopt)
+        preflight::survey(&self.spec.name, data, &self.nodes, engine, adopt)
     }
 
     /// Nodes that run must let us in.

@@ -70,8 +70,7 @@ impl Document {
         raw.push(b'\n');
         // Whatever the last line is, the new one must not become a part of it.
         if let Some(last) = self.lines.last_mut().filter(|last| !last.ended) {
-            last.raw.push(b'\n');
-            *last = Line::parse(&last.raw);
+            *last = last.with_end();
         }
         self.lines.push(Line::parse(&raw));
         Ok(())
@@ -255,6 +254,18 @@ impl Document {
     }
 }
 
+impl Line {
+    /// The last line of a file with the line feed that it lacks, saying the same.
+    fn with_end(&self) -> Self {
+        let ended = Self::parse(&[self.raw.as_slice(), b"\n"].concat());
+        match self.raw.strip_suffix(b"\\") {
+            // A backslash at the very end stands for itself; before a line feed it would not.
+            Some(before) if !ended.ended => Self::parse(&[before, b"\\134\n"].concat()),
+            _ => ended,
+        }
+    }
+}
+
 /// The grant as text, with an answer to every question: default options have no say then.
 fn explicit(grant: &Grant) -> Vec<u8> {
     render::word(format!("{}({})", grant.client, grant.options.explicit()).as_bytes())
@@ -312,6 +323,9 @@ mod tests {
             let text = after(before, |document| document.add(Path::new("/b c"), &[grant("db(rw)")]));
             assert_eq!(text, format!("{before}{between}/b\\040c db{RW}\n"));
         }
+        // A backslash at the end of the file is a part of the path, and stays one.
+        let text = after("/a\\", |document| document.add(Path::new("/b"), &[grant("db(rw)")]));
+        assert_eq!(text, format!("/a\\134\n/b db{RW}\n"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs, io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -136,33 +137,72 @@ impl Facts for ThisMachine {
     }
 }
 
-/// Mount points with what is mounted there; of several at one point the last, which covers the others.
+/// The mounts of a namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Mounts(BTreeMap<PathBuf, FileSystem>);
+struct Mounts(Vec<Mount>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Mount {
+    id: u64,
+    /// The mount that this one is mounted on.
+    parent: u64,
+    point: PathBuf,
+    file_system: FileSystem,
+}
 
 impl Mounts {
     /// Reads `/proc/self/mountinfo`. Lines that are not as proc(5) says are left out.
     fn parse(text: &[u8]) -> Self {
-        let mounts = text.split(|byte| *byte == b'\n').filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ');
-            let point = unescape(fields.nth(4)?);
-            // Optional fields end with a lone hyphen; then come the type, the source and the options.
-            let mut after = fields.skip_while(|field| *field != b"-").skip(1);
-            let kind = String::from_utf8_lossy(&unescape(after.next()?)).into_owned();
-            let options = String::from_utf8_lossy(after.nth(1).unwrap_or_default()).into_owned();
-            Some((PathBuf::from(std::ffi::OsStr::from_bytes(&point)), FileSystem { kind, options }))
-        });
-        Self(mounts.collect())
+        Self(text.split(|byte| *byte == b'\n').filter_map(mount).collect())
     }
 
-    /// What `path`, which has no symbolic links, lies on.
+    /// The mount that `path`, which has no symbolic links, lies on: found as the kernel finds it, from the root down,
+    /// so that a mount that another one covers plays no part.
+    fn under(&self, path: &Path) -> Option<&Mount> {
+        let is_top = |mount: &&Mount| {
+            mount.point == Path::new("/")
+                && !self.0.iter().any(|other| other.id == mount.parent && other.id != mount.id)
+        };
+        let mut current = self.0.iter().find(is_top)?;
+        let mut folders: Vec<&Path> = path.ancestors().collect();
+        folders.reverse();
+        for folder in folders {
+            // As often as something is mounted at the same point.
+            for _ in &self.0 {
+                let on_it = |mount: &&Mount| {
+                    mount.parent == current.id && mount.id != current.id && mount.point == folder
+                };
+                match self.0.iter().rfind(on_it) {
+                    Some(next) => current = next,
+                    None => break,
+                }
+            }
+        }
+        Some(current)
+    }
+
+    /// What `path` lies on.
     fn of(&self, path: &Path) -> Option<&FileSystem> {
-        path.ancestors().find_map(|ancestor| self.0.get(ancestor))
+        self.under(path).map(|mount| &mount.file_system)
     }
 
     fn is_point(&self, path: &Path) -> bool {
-        self.0.contains_key(path)
+        self.under(path).is_some_and(|mount| mount.point == path)
     }
+}
+
+/// One line of mountinfo.
+fn mount(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
+    let (id, parent) = (number()?, number()?);
+    let point = unescape(fields.nth(2)?);
+    // Optional fields end with a lone hyphen; then come the type, the source and the options.
+    let mut after = fields.skip_while(|field| *field != b"-").skip(1);
+    let kind = String::from_utf8_lossy(&unescape(after.next()?)).into_owned();
+    let options = String::from_utf8_lossy(after.nth(1).unwrap_or_default()).into_owned();
+    let point = PathBuf::from(OsStr::from_bytes(&point));
+    Some(Mount { id, parent, point, file_system: FileSystem { kind, options } })
 }
 
 /// The kernel writes blanks and backslashes as a backslash with three octal digits.
@@ -182,8 +222,11 @@ fn unescape(field: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const MOUNTS: &str = "26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+    /// The root is not the first line, and later mounts cover earlier ones: 31 covers 30, and 32 covers 31.
+    const MOUNTS: &str = "22 26 0:22 / /proc rw - proc proc rw\n\
+                          26 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
                           30 26 0:25 / /mnt/a\\040b rw - tmpfs tmpfs rw,size=4k\n\
+                          33 26 0:28 / /srv/a\\040b rw - tmpfs tmpfs rw\n\
                           31 26 0:26 / /mnt rw shared:2 master:3 - overlay overlay rw,lowerdir=/l,nfs_export=on\n\
                           32 31 0:27 / /mnt rw - fuse.sshfs host:/ rw\n\
                           nonsense\n";
@@ -194,11 +237,12 @@ mod tests {
         let kind = |path: &str| mounts.of(Path::new(path)).map(|found| found.kind.as_str());
         assert_eq!(kind("/"), Some("ext4"));
         assert_eq!(kind("/srv/data"), Some("ext4"));
-        assert_eq!(kind("/mnt/a b/c"), Some("tmpfs"));
-        // The later mount covers the earlier one.
+        assert_eq!(kind("/proc/self"), Some("proc"));
         assert_eq!(kind("/mnt/x"), Some("fuse.sshfs"));
+        assert_eq!(kind("/mnt/a b/c"), Some("fuse.sshfs"));
+        assert_eq!(kind("/srv/a b/c"), Some("tmpfs"));
         assert_eq!(kind("/mntx"), Some("ext4"));
-        assert!(mounts.is_point(Path::new("/mnt/a b")) && !mounts.is_point(Path::new("/mnt/a b/c")));
+        assert!(mounts.is_point(Path::new("/srv/a b")) && !mounts.is_point(Path::new("/srv/a b/c")));
         assert_eq!(mounts.of(Path::new("/")).unwrap().options, "rw,errors=remount-ro");
     }
 

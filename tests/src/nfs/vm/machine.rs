@@ -256,10 +256,11 @@ mod tests {
 
     #[test]
     fn answers_are_read_whole_whatever_is_in_them() {
-        let mut input = &b"ready\n1 0 6\na\n1 0 72 137 0\n"[..];
+        let mut input = &b"ready\n1 0 6\na\n1 0 2 137 0\nnonsense\n"[..];
         let output = |status, text: &str| Output { status, text: text.to_owned() };
         assert_eq!(read_answer(&mut input), Some((0, output(0, ""))));
         assert_eq!(read_answer(&mut input), Some((1, output(0, "a\n1 0 "))));
+        assert_eq!(read_answer(&mut input), Some((2, output(137, ""))));
         assert_eq!(read_answer(&mut input), None, "nonsense ends the conversation");
     }
 
