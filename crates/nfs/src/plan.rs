@@ -182,8 +182,14 @@ fn harm(server: &Server, seen: &Observation, served: &Served, export: &Export) -
     if served.id.is_some_and(|id| id != export.id) {
         return Some("giving it another id");
     }
-    let configured = || seen.configuration.ours.iter().find(|known| known.path == served.path);
-    let before = served.grants.as_ref().or_else(|| configured().map(|configured| &configured.grants))?;
+    let configured = seen.configuration.ours.iter().find(|known| known.path == served.path);
+    let configured = configured.map(|configured| &configured.grants);
+    // The file has clients as they were named; a server may give a name back as addresses.
+    let before = match (&served.grants, configured) {
+        (Some(served), Some(configured)) if server.same_grants(served, configured) => configured,
+        (Some(served), _) => served,
+        (None, configured) => configured?,
+    };
     let kept = |old: &Grant| {
         let alike = export.grants.iter().filter(|new| new.client.is_same(&old.client));
         alike.into_iter().any(|new| server.same_grants(std::slice::from_ref(old), std::slice::from_ref(new)))

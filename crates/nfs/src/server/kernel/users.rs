@@ -4,8 +4,8 @@
 //! line for each file it holds open, locked or delegated, with device and inode. Those are looked up below the export. A
 //! client that has it mounted and holds nothing open there is not seen, and loses nothing that was written either.
 //!
-//! NFSv3 has no open files. rpc.mountd(8) notes who mounted what in `rmtab`, and takes the note away when a client
-//! unmounts: one that was switched off is named for ever.
+//! NFSv3 has no open files. rpc.mountd(8) notes who mounted what in `rmtab`, and takes the note away when a client says that
+//! it unmounts. One that was switched off never says it, and some clients that unmount do not either: such a note stays.
 
 use std::{
     collections::BTreeSet,
