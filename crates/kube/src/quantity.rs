@@ -89,7 +89,7 @@ impl fmt::Display for Bytes {
         let mut number = self.bytes;
         let mut power = 0;
         // Plain bytes have no suffix; an API server writes 1048576 back as it is.
-        while number != 0 && number % self.base == 0 && power + 1 < SUFFIXES.len() {
+        while number != 0 && number.is_multiple_of(self.base) && power + 1 < SUFFIXES.len() {
             number /= self.base;
             power += 1;
         }

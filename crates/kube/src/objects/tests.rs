@@ -405,7 +405,7 @@ fn all_that_is_wrong_is_told_at_once_and_no_secret_with_it() {
                     ca: "hush".to_owned().into(),
                     certificate: PEM.to_owned().into(),
                     key: PEM.to_owned().into(),
-                })
+                });
             },
             "tls.ca: it is not a PEM text",
         ),
@@ -436,7 +436,7 @@ fn all_that_is_wrong_is_told_at_once_and_no_secret_with_it() {
         (
             |w| {
                 w.clients =
-                    Clients::Only(vec![Peer::Addresses { cidr: "10.0.0.0/33".into(), except: vec![] }])
+                    Clients::Only(vec![Peer::Addresses { cidr: "10.0.0.0/33".into(), except: vec![] }]);
             },
             "is not a network",
         ),
