@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, net::IpAddr, path::Path};
 
 use slotwright_cluster::{
     Setting, Settings,
-    settings::{SettingError, validate_user},
+    settings::{SettingError, lints, validate_user},
 };
 
 use crate::{Access, Bytes, Clients, Peer, Resources, SecretValue, Storage, Style, Tls, Wanted};
@@ -78,6 +78,50 @@ impl Blueprint {
         (0..self.wanted.node_count()).map(|ordinal| self.wanted.names.node(ordinal)).collect()
     }
 
+    /// What works but is worth a second thought, for people to read.
+    ///
+    /// ```
+    /// use slotwright_kube::{SecretValue, Wanted};
+    /// let id = SecretValue::new("0123456789abcdef0123456789abcdef");
+    /// let blueprint = Wanted::new("sessions", "shop", "redis:7.2.5".parse()?, id).check()?;
+    /// assert!(blueprint.advice()[0].contains("no password"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn advice(&self) -> Vec<String> {
+        let Wanted { shards, replicas_per_shard, access, storage, clients, .. } = &self.wanted;
+        let mut advice = Vec::new();
+        let mut tell = |applies: bool, text: &str| {
+            if applies {
+                advice.push(text.to_owned());
+            }
+        };
+        tell(
+            matches!(access, Access::Open),
+            "access: there is no password, so whoever the network policy lets in can read, change and delete everything",
+        );
+        tell(
+            *clients == Clients::Anyone,
+            "clients: everyone who reaches a pod may connect; name those who need to",
+        );
+        tell(
+            *shards < 3,
+            "shards: with fewer than three no majority is left to promote a replica when a primary is lost",
+        );
+        tell(
+            *replicas_per_shard == 0,
+            "replicas-per-shard: without replicas the loss of a node is the loss of its keys",
+        );
+        tell(
+            matches!(storage, Storage::Nfs { .. }),
+            "storage: Redis' own documentation calls NFS unsupported (latency, locking); it works with version 4.1 and \
+             `hard`, and a node waits while the server is away",
+        );
+        for lint in lints(&self.shown) {
+            advice.push(format!("settings: {}: {}; {}", lint.setting, lint.why, lint.instead));
+        }
+        advice
+    }
+
     /// The settings of every node that anyone may read.
     pub(crate) fn shown_settings(&self) -> &Settings {
         &self.shown
@@ -142,6 +186,11 @@ impl Check {
         ] {
             self.name(place, name, LONGEST_NAME);
         }
+        // Volumes of the pod, which the claim's must not be called like.
+        let taken = ["redis-conf", "scripts", "run", "secrets", "tls"].contains(&names.claim.as_str());
+        self.require(!taken, "names.claim", || {
+            format!("`{}` is the name of another volume of the pod", names.claim)
+        });
         // A namespace and a deployment of full length make a long name, and volumes may have one.
         self.name("names.volumes", &names.volumes, 200);
 

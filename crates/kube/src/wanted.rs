@@ -8,8 +8,9 @@ use crate::{Access, Blueprint, Bytes, Cpu, Engine, Image, Names, Rejected, Secre
 
 /// What a deployment on Kubernetes is wanted to be: the one input of every builder.
 ///
-/// [`Wanted::new`] gives each field a value that is safe; what is not said otherwise can be changed at leisure before
-/// [`Wanted::check`] turns it into a [`Blueprint`].
+/// [`Wanted::new`] gives each field a value that works; each can be changed before [`Wanted::check`] turns it into a
+/// [`Blueprint`]. The one that should be is [`Wanted::access`]: no password can be made up here
+/// ([`Blueprint::advice`] reminds of it).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Wanted {

@@ -363,7 +363,8 @@ fn tls_closes_the_plain_port_on_every_way() {
 #[test]
 fn all_that_is_wrong_is_told_at_once_and_no_secret_with_it() {
     type Change = fn(&mut Wanted);
-    let cases: [(Change, &str); 28] = [
+    let cases: [(Change, &str); 29] = [
+        (|w| w.names.claim = "run".into(), "names.claim: `run` is the name of another volume"),
         (|w| w.name = "Redis".into(), "name: `Redis` cannot be used"),
         (|w| w.name = "9redis".into(), "beginning with a letter"),
         (|w| w.names.workload = "a".repeat(53), "names.workload"),
@@ -474,4 +475,19 @@ fn memory_follows_from_the_limit_unless_it_is_said() {
     assert_eq!(line(wanted.clone()), format!("maxmemory {}", 3u64 << 30));
     wanted.settings.set("maxmemory", "1gb").unwrap();
     assert_eq!(line(wanted), "maxmemory 1gb");
+}
+
+#[test]
+fn advice_is_given_for_what_works_and_hurts() {
+    let mut wanted = plain();
+    assert_eq!(wanted.clone().check().unwrap().advice().len(), 1, "no password");
+    wanted.access = SecretValue::new("x").into();
+    assert_eq!(wanted.clone().check().unwrap().advice(), [""; 0]);
+    (wanted.shards, wanted.replicas_per_shard) = (1, 0);
+    wanted.storage = nfs(1);
+    wanted.clients = Clients::Anyone;
+    wanted.settings.set("appendonly", "no").unwrap();
+    let advice = wanted.check().unwrap().advice();
+    let places: Vec<_> = advice.iter().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!(places, ["clients", "shards", "replicas-per-shard", "storage", "settings"]);
 }
