@@ -1,0 +1,4 @@
+//! What tests of the Kubernetes side share.
+
+pub mod scripts;
+pub mod validate;
