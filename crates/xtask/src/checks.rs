@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::aarch64::{self, Machine};
 use crate::failure::Failure;
 use crate::install::{self, FOR_TESTS};
+use crate::kube;
 use crate::leftovers::RunFolder;
 use crate::nfs_tools;
 use crate::no_std;
@@ -25,6 +26,7 @@ pub(crate) fn test(native: bool, args: &[String]) -> Result<(), Failure> {
     }
     install::ensure(&needed)?;
     nfs_tools::ensure()?;
+    kube::ensure()?;
     // What is missing is said before the long part, not after it.
     let machine = elsewhere.then(Machine::prepare).transpose()?;
     guarded(run::cargo().args(["test", "--workspace", "--locked"]).args(args))?;
@@ -48,6 +50,7 @@ pub(crate) fn test_aarch64(args: &[String]) -> Result<(), Failure> {
 pub(crate) fn soak(minutes: u64) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
     nfs_tools::ensure()?;
+    kube::ensure()?;
     let start = Instant::now();
     let time = Duration::from_secs(minutes * 60);
     let cases = std::env::var("PROPTEST_CASES").unwrap_or_else(|_| SOAK_CASES.to_owned());
