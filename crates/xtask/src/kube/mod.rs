@@ -39,7 +39,7 @@ pub(crate) enum Kube {
     Image {
         /// Name and tag
         name: String,
-        /// PROGRAM[:DESTINATION], the first of which is the entry point, or +FOLDER with files to add
+        /// PROGRAM or PROGRAM:DESTINATION, the first of which is the entry point; +FOLDER adds files
         contents: Vec<OsString>,
     },
     /// Run a command with the cluster's kubectl, KUBECONFIG and names of services

@@ -132,7 +132,7 @@ impl Cache<'_> {
         eprintln!("  {}", BUILT.join(", "));
         eprintln!("  into {}; 110 MB to download, about", built.display());
         eprintln!(
-            "  3 minutes on two processors, 2.5 GB of disk and 1 GB of memory meanwhile, 300 MB of disk after"
+            "  4 minutes on two processors, 2 GB of disk and 1 GB of memory meanwhile, 300 MB of disk after"
         );
         // Named after the process: a compiler that a killed run left running may still write into that run's folder.
         let part = Part::new(self.folder.join(format!("build.part-{}", std::process::id())))?;
