@@ -1,5 +1,8 @@
 //! Objects brought to a real API server: what changes, what does not, what goes wrong, and what is left after a kill.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     sync::{

@@ -1,5 +1,8 @@
 //! `cargo xtask kube`: a genuine Kubernetes comes up, is of use, and goes without a trace.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
