@@ -8,6 +8,7 @@
 pub mod cluster;
 pub mod deployment;
 pub mod fault;
+#[cfg(feature = "kube")]
 pub mod kube;
 pub mod nfs;
 pub mod outside;

@@ -2,7 +2,7 @@
 //!
 //! One typed input, [`Wanted`], is checked and becomes a [`Blueprint`]; every Kubernetes object of the deployment is a
 //! pure function of it in [`objects`], and [`render`] writes them as YAML. The crate knows the settings of a node; it
-//! knows no protocol, and opens no connection here.
+//! knows no protocol, and opens a connection only with the feature `client`.
 //!
 //! ```
 //! use slotwright_kube::{Image, SecretValue, Wanted, objects, render};
@@ -25,10 +25,14 @@
 //! |---|---|
 //! | [`objects`] | one function for each kind of object |
 //! | [`render`] | YAML documents, and a folder with a `kustomization.yaml` |
+//! | [`apply`] | with the feature `client`: brings objects to an API server and waits for what they become |
 //! | [`tutorial`] | the deployment of the tutorial, with each of its corrections and the reason |
 //!
 #![doc = include_str!("../IMAGE.md")]
+#![cfg_attr(not(feature = "client"), doc = "\n[`apply`]: https://docs.rs/slotwright-kube")]
 
+#[cfg(feature = "client")]
+pub mod apply;
 mod check;
 mod image;
 mod names;

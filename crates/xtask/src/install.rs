@@ -78,6 +78,15 @@ pub(crate) const LIBC_AARCH64: Component = Component {
     elsewhere: "Arch: pacman -S aarch64-linux-gnu-glibc; otherwise name a linker that has one, as above",
 };
 
+/// Makes the certificates of tests with TLS.
+pub(crate) const OPENSSL: Component = Component {
+    program: "openssl",
+    package: "openssl",
+    service: None,
+    purpose: "makes the certificates of tests with TLS",
+    elsewhere: "every distribution has it as openssl",
+};
+
 /// Servers that can be installed by name.
 const ENGINES: [Component; 2] = [REDIS_SERVER, VALKEY_SERVER];
 

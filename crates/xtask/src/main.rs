@@ -3,7 +3,8 @@
 //! Nothing here knows about clusters: what a product command does is the deployer's affair. This file owns the
 //! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test` and
 //! `soak`, [`aarch64`] and [`no_std`] the tests of the slot crate elsewhere, [`mod@nfs`] the NFS server and the tools
-//! for it, [`mod@bench`] the measurements, [`leftovers`] the look for processes that a run forgot.
+//! for it, [`mod@kube`] a Kubernetes, [`tools`] programs that are unpacked and not installed, [`mod@bench`] the
+//! measurements, [`leftovers`] the look for processes that a run forgot.
 
 mod aarch64;
 mod bench;
@@ -12,11 +13,13 @@ mod debian;
 mod deployer;
 mod failure;
 mod install;
+mod kube;
 mod leftovers;
 mod nfs;
 mod nfs_tools;
 mod no_std;
 mod run;
+mod tools;
 mod unpacked;
 
 use std::path::PathBuf;
@@ -83,6 +86,11 @@ enum Chore {
         #[command(subcommand)]
         what: nfs::Nfs,
     },
+    /// Start or end a Kubernetes of one node, from Debian's packages
+    Kube {
+        #[command(subcommand)]
+        what: kube::Kube,
+    },
     /// Measure; without a name, list what can be measured
     Bench {
         #[command(subcommand)]
@@ -104,6 +112,7 @@ fn main() -> ExitCode {
         Chore::CheckNoStd => no_std::check(),
         Chore::Soak { minutes } => checks::soak(minutes),
         Chore::Nfs { what } => nfs::nfs(what),
+        Chore::Kube { what } => kube::kube(&what),
         Chore::Bench { which } => bench::bench(which),
     };
     match done {

@@ -1,4 +1,7 @@
-//! What tests of the Kubernetes side share.
+//! What tests of the Kubernetes side share: a cluster of one node, the scripts of a pod, the schemas of objects.
 
+mod cluster;
 pub mod scripts;
 pub mod validate;
+
+pub use cluster::{IMAGE, Kubernetes, fail, output, succeed};

@@ -1,6 +1,7 @@
-//! The folder of tools, with stubs that play apt and dpkg, and shell scripts as the programs.
+//! A folder of tools, that for NFS, with stubs that play apt and dpkg, and shell scripts as the programs.
 
 use super::*;
+use crate::nfs_tools::KIT;
 
 /// A folder of tools and the programs it is filled with; removed when dropped.
 struct Place {
@@ -15,7 +16,7 @@ impl Place {
         for folder in ["bin", "tree/usr/bin", "tree/sbin", "tree/usr/sbin", "tree/bin"] {
             std::fs::create_dir_all(place.base.join(folder)).unwrap();
         }
-        for (program, _) in TRIED {
+        for (program, _) in KIT.tried {
             place.tree_program(program, "exit 0");
         }
         place.tree_program("usr/bin/kmod", "echo \"$*\" >>\"${0%/usr*}/depmod\"");
@@ -53,7 +54,7 @@ impl Place {
     fn store(&self) -> Store {
         let own = self.base.join("bin").into_os_string();
         let path = [own, std::env::var_os("PATH").unwrap()].join(":".as_ref());
-        Store { folder: self.folder(), path }
+        Store { kit: &KIT, folder: self.folder(), path }
     }
 
     fn folder(&self) -> PathBuf {
@@ -85,7 +86,7 @@ fn tools_are_unpacked_once() {
     assert_eq!(place.store().ensure().unwrap(), place.folder());
     assert_eq!(place.names(), ["nfs-tools"]);
     let manifest = std::fs::read_to_string(place.folder().join(MANIFEST)).unwrap();
-    assert_eq!(manifest, format!("{}\nall=1.0-2\n", heading()));
+    assert_eq!(manifest, format!("{}\nall=1.0-2\n", KIT.heading()));
     let log = place.log();
     assert!(log.contains("--download-only install nfs-ganesha "), "{log}");
     place.store().ensure().unwrap();
@@ -159,7 +160,7 @@ fn what_somebody_keeps_there_is_left_alone() {
     place.store().ensure().unwrap();
     std::fs::remove_file(place.folder().join(MANIFEST)).unwrap();
     let error = place.store().ensure().unwrap_err().to_string();
-    assert!(error.contains("has other things in it") && error.contains(VARIABLE), "{error}");
+    assert!(error.contains("has other things in it") && error.contains(KIT.variable), "{error}");
     assert!(place.folder().join("usr/bin/ip").exists());
 }
 
@@ -189,13 +190,4 @@ fn failures_are_errors_and_leave_nothing() {
     let place = Place::new("elsewhere");
     let store = Store { path: "/nonexistent".into(), ..place.store() };
     assert!(store.ensure().unwrap_err().to_string().contains("this system is another"));
-}
-
-#[test]
-fn the_folder_is_named_or_in_the_cache() {
-    let path = |text: &str| Some(PathBuf::from(text));
-    assert_eq!(folder(path("/t"), path("/c"), path("/h")), path("/t"));
-    assert_eq!(folder(path("t"), path("/c"), path("/h")), path("/c/slotwright/nfs-tools"));
-    assert_eq!(folder(None, None, path("/h")), path("/h/.cache/slotwright/nfs-tools"));
-    assert_eq!(folder(None, None, None), None);
 }
