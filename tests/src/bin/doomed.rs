@@ -3,7 +3,7 @@
 //! ACT is `up`, `down`, `exports-apply` or `exports-remove`. Without a point it prints every point it meets, one a line;
 //! with one it aborts there, as a kill would end it. Its exit status is 0 when it came to its end, 1 when it failed.
 
-#![allow(clippy::unwrap_used, reason = "a test program fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test program fails by panicking")]
 
 use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
 
