@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -14,7 +15,10 @@ use std::{
 use slotwright_nfs::wire::{self, Target, Version};
 use slotwright_tests::{
     deployment::{Run, run, slotwright},
-    nfs::ganesha::{Ganesha, Options},
+    nfs::{
+        ganesha::{Ganesha, Options},
+        kills,
+    },
 };
 
 const TUTORIAL: &str = include_str!("../../examples/tutorial/exports");
@@ -244,4 +248,77 @@ fn an_apply_that_the_server_refuses_leaves_what_was_exported() {
     assert_eq!(state(), before, "{run:#?}");
     place.run(&["apply"]).shows(0, &["pv7"]);
     assert_eq!(place.listed(), place.exports(7));
+}
+
+const DOOMED: &str = env!("CARGO_BIN_EXE_doomed");
+
+/// Both files, and what is served; without what differs from place to place.
+fn state(place: &Place) -> (Option<String>, String, BTreeSet<String>) {
+    let folder = place.folder().display().to_string();
+    let plain = |text: String| {
+        text.replace(&folder, "")
+            .replace(&place.server.place().port().to_string(), "PORT")
+            .replace(&place.server.place().mount_port().to_string(), "MOUNT")
+    };
+    let read = |path: &Path| fs::read_to_string(path).ok().map(plain);
+    let drop_in = read(&place.server.place().drop_ins().join("slotwright-redis.conf"));
+    let config = read(&place.server.place().config()).unwrap();
+    (drop_in, config, place.listed().into_iter().map(plain).collect())
+}
+
+/// Kills `act` at each of its points, on a place made by `make`; then runs it again.
+fn killed_everywhere(act: &str, make: impl Fn() -> Place + Sync) {
+    let whole = make();
+    let old = state(&whole);
+    let points = kills::points(DOOMED, act, &whole.spec());
+    let new = state(&whole);
+    kills::try_all(&points, |point| {
+        let mut place = make();
+        kills::die(DOOMED, act, &place.spec(), point);
+        let (drop_in, config, served) = state(&place);
+        assert!(drop_in == old.0 || drop_in == new.0, "{point}: {drop_in:?}");
+        assert!(config == old.1 || config == new.1, "{point}: {config}");
+        for path in old.2.intersection(&new.2) {
+            assert!(served.contains(path), "{point}: what did not change is gone: {path}");
+        }
+        assert!(
+            served.iter().all(|path| old.2.contains(path) || new.2.contains(path)),
+            "{point}: {served:?}"
+        );
+        // Whatever the files say at this instant, the server starts on them.
+        place.server.restart();
+        let again = kills::doomed(DOOMED, act, &place.spec(), None);
+        assert_eq!(again.code(), 0, "{point}: {again:#?}");
+        assert_eq!(state(&place), new, "{point}");
+    });
+}
+
+#[test]
+fn a_first_apply_killed_at_any_point_is_finished_by_the_next() {
+    killed_everywhere("exports-apply", || {
+        let place = Place::new();
+        place.write_spec(2, 0, "");
+        place
+    });
+}
+
+#[test]
+fn a_change_killed_at_any_point_is_finished_by_the_next() {
+    killed_everywhere("exports-apply", || {
+        let place = Place::new();
+        assert_eq!(place.run(&["apply"]).code(), 0);
+        let more = "    options: rw,all_squash,anonuid=999,anongid=999,insecure\n";
+        place.write_spec(5, 0, more);
+        place
+    });
+}
+
+#[test]
+fn a_removal_killed_at_any_point_is_finished_by_the_next() {
+    killed_everywhere("exports-remove", || {
+        let place = Place::new();
+        place.write_spec(2, 0, "");
+        assert_eq!(place.run(&["apply"]).code(), 0);
+        place
+    });
 }

@@ -5,14 +5,14 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::{fs::MetadataExt, process::ExitStatusExt},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::{Command, Stdio},
 };
 
 use slotwright_tests::{
     deployment::{Run, run, tree},
-    nfs::storage::Storage,
+    nfs::{kills, storage::Storage},
 };
 
 const FOREIGN: &str = "# ours since 1998\n/srv\t192.168.0.0/24(ro,sync,no_subtree_check)\\\n  backup(rw)\n";
@@ -242,12 +242,7 @@ fn bad_input_is_refused_with_one_message() {
     assert!(!storage.drop_in().exists());
 }
 
-const SIGABRT: i32 = 6;
-
-fn doomed(storage: &Storage, act: &str, point: Option<&str>) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doomed"));
-    run(command.arg(act).arg(storage.spec()).args(point).stdin(Stdio::null()))
-}
+const DOOMED: &str = env!("CARGO_BIN_EXE_doomed");
 
 /// Everything a run changes, by what of it there is: the drop-in file, and each export's line in the table.
 fn state(storage: &Storage) -> (Option<String>, BTreeSet<String>) {
@@ -260,20 +255,13 @@ fn state(storage: &Storage) -> (Option<String>, BTreeSet<String>) {
 
 /// Kills `act` at each of its points, on a place made by `make`; then runs it again.
 fn killed_everywhere(act: &str, make: impl Fn() -> Storage + Sync) {
-    let (old, new, points) = {
+    let whole = make();
+    let old = state(&whole);
+    let points = kills::points(DOOMED, act, &whole.spec());
+    let new = state(&whole);
+    kills::try_all(&points, |point| {
         let storage = make();
-        let old = state(&storage);
-        let run = doomed(&storage, act, None);
-        assert_eq!(run.code(), 0, "{run:#?}");
-        (old, state(&storage), run.out.lines().map(str::to_owned).collect::<Vec<_>>())
-    };
-    assert!(points.len() > 5, "{points:?}");
-    println!("{act}: {} points", points.len());
-    let next = std::sync::Mutex::new(points.iter());
-    let trial = |point: &str| {
-        let storage = make();
-        let run = doomed(&storage, act, Some(point));
-        assert_eq!(run.status.signal(), Some(SIGABRT), "not met again: {point}: {run:#?}");
+        kills::die(DOOMED, act, &storage.spec(), point);
         // The file is the old one or the new one, and so is each line of the table.
         let (file, table) = state(&storage);
         assert!(file == old.0 || file == new.0, "{point}: {file:?}");
@@ -284,7 +272,7 @@ fn killed_everywhere(act: &str, make: impl Fn() -> Storage + Sync) {
             assert!(table.contains(line), "{point}: what did not change is gone: {line}");
         }
         foreign_untouched(&storage);
-        let again = doomed(&storage, act, None);
+        let again = kills::doomed(DOOMED, act, &storage.spec(), None);
         assert_eq!(again.code(), 0, "{point}: {again:#?}");
         assert_eq!(state(&storage), new, "{point}");
         foreign_untouched(&storage);
@@ -292,16 +280,6 @@ fn killed_everywhere(act: &str, make: impl Fn() -> Storage + Sync) {
         let left: Vec<_> =
             left.map(|entry| entry.file_name()).filter(|name| name != ".slotwright.lock").collect();
         assert!(left.len() == usize::from(new.0.is_some()), "{point}: {left:?}");
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let Some(point) = next.lock().unwrap().next() else { break };
-                    trial(point);
-                }
-            });
-        }
     });
 }
 

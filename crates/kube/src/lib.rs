@@ -25,11 +25,10 @@
 //! |---|---|
 //! | [`objects`] | one function for each kind of object |
 //! | [`render`] | YAML documents, and a folder with a `kustomization.yaml` |
-//! | [`apply`] | with the feature `client`: brings objects to an API server and waits for what they become |
+//! | `apply` | with the feature `client`: brings objects to an API server and waits for what they become |
 //! | [`tutorial`] | the deployment of the tutorial, with each of its corrections and the reason |
 //!
 #![doc = include_str!("../IMAGE.md")]
-#![cfg_attr(not(feature = "client"), doc = "\n[`apply`]: https://docs.rs/slotwright-kube")]
 
 #[cfg(feature = "client")]
 pub mod apply;

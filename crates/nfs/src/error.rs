@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::WishError;
 
-/// What kind of stop an [`Error`] is.
+/// What kind of stop an [`Error`](enum@Error) is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Something went wrong while acting; running it again goes on from there.

@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod ganesha;
 pub mod kernel;
+pub mod kills;
 pub mod oracle;
 pub mod storage;
 pub mod tools;

@@ -60,7 +60,7 @@ pub(crate) enum Kube {
     },
 }
 
-/// Tests that need what [`test`] prepares; they are built with the feature `kube` only.
+/// Tests that need what [`test()`] prepares; they are built with the feature `kube` only.
 const TESTS: [&str; 4] = ["kube_apply", "kube_objects", "kube_scripts", "kube_up"];
 
 fn test(args: &[String]) -> Result<(), Failure> {
