@@ -160,6 +160,21 @@ fn what_is_somebody_elses_is_refused_and_kept() {
     storage.write_spec(&storage.spec_text(2).replace("name: demo", "name: other"));
     refused(&storage, 3, &["another deployment", "demo", "base-directory"]);
 
+    // A directory with another deployment's stamp, whoever owns it.
+    let storage = lived_in(2);
+    storage.apply().unwrap();
+    let stamp = format!("{{\"deployment\":\"{:032x}\",\"name\":\"other\",\"node\":\"pv1\"}}", 7);
+    fs::write(storage.data().join("pv1/slotwright.json"), stamp).unwrap();
+    refused(&storage, 3, &["pv1", "another deployment", "other", "--adopt pv1"]);
+
+    // Ids that somebody took while these exports were away.
+    let storage = lived_in(2);
+    storage.apply().unwrap();
+    assert_eq!(storage.run(&["remove", "--offline"]).code(), 0);
+    fs::write(storage.exportfs.exports_folder().join("other.exports"), "/opt 10.0.0.0/16(rw,fsid=2)\n")
+        .unwrap();
+    refused(&storage, 3, &["pv2", "other.exports:1", "given the files of the other"]);
+
     // Ids that nobody can read.
     let storage = lived_in(2);
     storage.apply().unwrap();

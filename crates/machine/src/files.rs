@@ -97,8 +97,10 @@ impl Machine {
                 }
                 file.set_permissions(fs::Permissions::from_mode(before.mode))?;
             }
-            file.write_all(content)?;
-            file.sync_all()
+            // A full disk shall not leave half a file for others to read.
+            file.write_all(content).and_then(|()| file.sync_all()).inspect_err(|_| {
+                let _ = fs::remove_file(&beside);
+            })
         })?;
         self.seen(Effect::Replace(path), || {
             fs::rename(&beside, &target)?;
@@ -131,7 +133,9 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// Where [`Machine::write_file`] writes the new content of a file before it takes the place of the old: a run that was killed
+/// leaves it there.
+pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     path.with_file_name(name)

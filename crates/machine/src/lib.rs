@@ -19,6 +19,6 @@ mod lock;
 mod programs;
 
 pub use effect::{Effect, Machine, Witness};
-pub use files::Owner;
+pub use files::{Owner, beside};
 pub use lock::{Lock, LockError};
 pub use programs::{Finished, run_within};

@@ -1,12 +1,13 @@
 //! From what there is and what shall be to the steps between them. The same observation gives the same plan.
 
+mod lines;
+
 use std::{
     collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
 use slotwright_machine::Owner;
 
 use crate::{
@@ -16,6 +17,8 @@ use crate::{
     observe::{Directory, Observation},
     server::{FileChange, Served, Server},
 };
+
+pub use lines::Line;
 
 /// What the user says yes to by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,23 +60,6 @@ pub struct Plan {
     pub exports: Vec<Export>,
 }
 
-/// One step, in words; for people and machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// `+` for what is added, `~` for what is changed, `-` for what is taken away.
-    pub sign: char,
-    /// What it is about.
-    pub subject: String,
-    /// What is done.
-    pub what: String,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.sign, self.subject, self.what)
-    }
-}
-
 impl Plan {
     /// True when everything is as wanted.
     pub fn is_empty(&self) -> bool {
@@ -82,7 +68,7 @@ impl Plan {
 
     /// The steps in words.
     pub fn lines(&self) -> Vec<Line> {
-        self.steps.iter().flat_map(describe).collect()
+        self.steps.iter().flat_map(lines::describe).collect()
     }
 }
 
@@ -102,27 +88,46 @@ pub(crate) struct Target {
     pub(crate) exports: Vec<Export>,
     /// The directories shall be there too: not so when everything is only taken away.
     pub(crate) directories: bool,
+    /// The only directories whose exports are taken away, and none is served anew; without it, whatever differs.
+    pub(crate) only: Option<BTreeSet<PathBuf>>,
 }
 
 /// The exports that `wanted` asks for, with the ids they have or are given now.
 pub(crate) fn target(wanted: &Wanted, seen: &Observation) -> Result<Target, Error> {
     let ids = assign_ids(wanted, seen)?;
-    Ok(Target { exports: wanted.exports(&ids), ids, directories: true })
+    Ok(Target { exports: wanted.exports(&ids), ids, directories: true, only: None })
 }
 
-/// The exports that are left when those called `names` (all of them, when it is empty) are taken away.
+/// The exports that are left when those called `names` (all of them, when it is empty) are taken away. Those that are left
+/// stay as they are, whatever the spec says of them by now.
 pub(crate) fn target_without(
     wanted: &Wanted,
     seen: &Observation,
     names: &BTreeSet<String>,
 ) -> Result<Target, Error> {
-    let mut target = target(wanted, seen)?;
-    let configured = |path: &Path| seen.configuration.ours.iter().any(|export| export.path == path);
-    target
-        .exports
-        .retain(|export| !names.is_empty() && !names.contains(&export.name) && configured(&export.path));
-    target.directories = false;
-    Ok(target)
+    let ids = assign_ids(wanted, seen)?;
+    let configured = &seen.configuration.ours;
+    let ours = configured.iter().filter_map(|export| Some((name_of(wanted, &export.path)?, export)));
+    let known: BTreeSet<&str> =
+        ids.iter().map(|(name, _)| name).chain(ours.clone().map(|(name, _)| name)).collect();
+    if let Some(unknown) = names.iter().find(|name| !known.contains(name.as_str())) {
+        let known: Vec<&str> = known.into_iter().collect();
+        return Err(Error::Wish(WishError {
+            field: "NAME",
+            why: format!("there is no export `{unknown}`; there are {}", known.join(", ")),
+        }));
+    }
+    let left =
+        ours.filter(|(name, _)| !names.is_empty() && !names.contains(*name)).map(|(name, export)| Export {
+            name: name.to_owned(),
+            path: export.path.clone(),
+            id: export.id.or_else(|| ids.get(name)).unwrap_or_default(),
+            grants: export.grants.clone(),
+            owner: wanted.owner,
+        });
+    let exports = left.collect();
+    let only = (!names.is_empty()).then(|| names.iter().map(|name| wanted.base.join(name)).collect());
+    Ok(Target { exports, ids, directories: false, only })
 }
 
 fn assign_ids(wanted: &Wanted, seen: &Observation) -> Result<Ids, Error> {
@@ -166,15 +171,28 @@ pub(crate) fn at_risk(wanted: &Wanted, server: &Server, seen: &Observation, targ
         .served
         .iter()
         .flatten()
-        .filter(|served| is_ours(wanted, target, &served.path))
+        .filter(|served| target.touches(&served.path))
         .filter(|served| {
             let export = target.exports.iter().find(|export| export.path == served.path);
-            export.is_none_or(|export| harm(server, seen, served, export).is_some())
+            match export {
+                Some(export) => {
+                    harm(server, seen, served, export).is_some() || owner_harm(wanted, seen, &served.path)
+                }
+                None => is_known(wanted, seen, &served.path),
+            }
         })
         .map(|served| served.path.clone())
         .collect();
     paths.dedup();
     paths
+}
+
+/// Whether the directory at `path` is to be given another owner, or less may be done with it.
+fn owner_harm(wanted: &Wanted, seen: &Observation, path: &Path) -> bool {
+    let found = wanted.paths().zip(&seen.directories).find(|((_, known), _)| known == path);
+    let Some((_, Directory::There { owner, .. })) = found else { return false };
+    let to = wanted.owner;
+    (owner.uid, owner.gid) != (to.uid, to.gid) || owner.mode & 0o777 & !to.mode != 0
 }
 
 /// What a client of `served` could suffer from when `export` takes its place; nothing when only more is granted.
@@ -204,10 +222,25 @@ pub(crate) fn left_over(wanted: &Wanted, seen: &Observation, target: &Target) ->
     let known: BTreeSet<&PathBuf> = served.chain(configured).collect();
     known
         .into_iter()
-        .filter(|path| is_ours(wanted, target, path))
+        .filter(|path| is_known(wanted, seen, path))
         .filter(|path| !target.exports.iter().any(|export| export.path == **path))
         .cloned()
         .collect()
+}
+
+impl Target {
+    /// Whether this run may change the export at `path`.
+    fn touches(&self, path: &Path) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(path))
+    }
+}
+
+/// Whether an export at `path` was made for this deployment: its id is kept, or our file has it. An export that somebody
+/// else made at a path that the spec would use is not.
+fn is_known(wanted: &Wanted, seen: &Observation, path: &Path) -> bool {
+    let Some(name) = name_of(wanted, path) else { return false };
+    seen.ids.as_ref().is_some_and(|ids| ids.get(name).is_some())
+        || seen.configuration.ours.iter().any(|export| export.path == path)
 }
 
 /// Whether a directory belongs to the deployment, now or in an earlier version of its spec.
@@ -241,16 +274,20 @@ pub(crate) fn plan(
     if target.directories {
         plan_directories(&mut plan, wanted, seen, consent);
     }
-    // Also when everything is taken away: our file may be the last to know the ids.
+    // Also when everything is taken away: our file may be the last to know the ids. Not where the base is gone, or would
+    // be on another disk.
     let known = seen.ids.is_some() || !seen.configuration.ours.is_empty();
-    if seen.ids.as_ref() != Some(&target.ids) && (target.directories || known) {
+    let base = matches!(seen.machine.place(&wanted.base), Place::Folder { .. });
+    let keep = target.directories || (known && base && check_mount(wanted, &seen.machine).is_ok());
+    if seen.ids.as_ref() != Some(&target.ids) && keep {
         plan.steps
             .push(Step::WriteIds { path: crate::ids::ids_file(&wanted.base), text: target.ids.to_text() });
     }
     let files = server.files(&seen.configuration, &target.exports)?;
     plan.steps.extend(files.into_iter().filter(|file| file.before != file.after).map(Step::Write));
     plan_served(&mut plan, wanted, server, seen, &target, consent);
-    plan.exports = target.exports;
+    // What is left as it is has not to be as the spec says.
+    plan.exports = if target.directories { target.exports } else { Vec::new() };
     Ok(plan)
 }
 
@@ -286,6 +323,10 @@ fn refuse_foreign(plan: &mut Plan, wanted: &Wanted, server: &Server, seen: &Obse
             });
         }
     }
+    if target.directories {
+        plan.refusals
+            .extend(target.exports.iter().filter_map(|export| refuse_shared_id(wanted, seen, export)));
+    }
     for stranger in seen.configuration.ours.iter().filter(|known| !is_ours(wanted, target, &known.path)) {
         plan.refusals.push(Refusal {
             subject: server.config_file().display().to_string(),
@@ -297,6 +338,27 @@ fn refuse_foreign(plan: &mut Plan, wanted: &Wanted, server: &Server, seen: &Obse
             instead: "move that entry to a file of its own".to_owned(),
         });
     }
+}
+
+/// Two exports with one id give the clients of one the files of the other.
+fn refuse_shared_id(wanted: &Wanted, seen: &Observation, export: &Export) -> Option<Refusal> {
+    let foreign = seen.configuration.foreign.iter().map(|other| (&other.path, other.id, other.place.clone()));
+    let served = seen.served.iter().flatten();
+    let served = served
+        .filter(|other| !is_known(wanted, seen, &other.path))
+        .map(|other| (&other.path, other.id, "the server".to_owned()));
+    let (path, _, place) =
+        foreign.chain(served).find(|(path, id, _)| *id == Some(export.id) && **path != export.path)?;
+    Some(Refusal {
+        subject: export.name.clone(),
+        why: format!(
+            "its id, {}, is that of {} as well ({place}): clients of one would be given the files of the other",
+            export.id,
+            path.display()
+        ),
+        instead: "give the other one another id (fsid=, Export_Id), or name another base-directory"
+            .to_owned(),
+    })
 }
 
 fn plan_directories(plan: &mut Plan, wanted: &Wanted, seen: &Observation, consent: &Consent) {
@@ -324,6 +386,10 @@ fn plan_directories(plan: &mut Plan, wanted: &Wanted, seen: &Observation, consen
                         ),
                     });
                 }
+                if owner_harm(wanted, seen, &path) {
+                    let what = "giving the directory another owner or mode";
+                    plan.refusals.extend(refuse_used(seen, consent, &path, &name, what));
+                }
                 plan.steps.push(Step::SetOwner { path, from: *found, to: owner });
             }
             Directory::Other(what) => plan.refusals.push(Refusal {
@@ -344,32 +410,29 @@ fn plan_served(
     consent: &Consent,
 ) {
     let Some(served) = &seen.served else { return };
-    let mut refuse_used = |path: &Path, name: &str, what: &str| {
-        let users = seen.users_of(path);
-        if users.is_empty() || consent.even_if_used.contains(name) {
-            return;
-        }
-        let users: Vec<String> =
-            users.iter().map(|user| format!("{} ({})", user.client, user.evidence)).collect();
-        plan.refusals.push(Refusal {
-            subject: name.to_owned(),
-            why: format!(
-                "{} is in use by {}; {what} can make open files stale or refuse writes, which ends a Redis that writes",
-                path.display(),
-                users.join(", ")
-            ),
-            instead: format!("stop what uses it, or say --even-if-used {name}"),
-        });
-    };
     // Gone first: an id may pass to nobody else, but a path below another may.
     for gone in served {
-        if target.exports.iter().any(|export| export.path == gone.path)
-            || !is_ours(wanted, target, &gone.path)
-        {
+        let stays = target.exports.iter().any(|export| export.path == gone.path);
+        if stays || !target.touches(&gone.path) || !is_known(wanted, seen, &gone.path) {
             continue;
         }
-        refuse_used(&gone.path, name_of(wanted, &gone.path).unwrap_or_default(), "taking it away");
+        let name = name_of(wanted, &gone.path).unwrap_or_default();
+        if let Some(foreign) = seen.configuration.foreign.iter().find(|other| other.path == gone.path) {
+            plan.refusals.push(Refusal {
+                subject: name.to_owned(),
+                why: format!(
+                    "{} exports {} as well, and taking ours away would take that away",
+                    foreign.place,
+                    gone.path.display()
+                ),
+                instead: "remove that entry first".to_owned(),
+            });
+        }
+        plan.refusals.extend(refuse_used(seen, consent, &gone.path, name, "taking it away"));
         plan.steps.push(Step::Withdraw { served: gone.clone() });
+    }
+    if target.only.is_some() {
+        return;
     }
     for export in &target.exports {
         let was = served.iter().find(|served| served.path == export.path);
@@ -377,66 +440,35 @@ fn plan_served(
             continue;
         }
         if let Some(harm) = was.and_then(|was| harm(server, seen, was, export)) {
-            refuse_used(&export.path, &export.name, harm);
+            plan.refusals.extend(refuse_used(seen, consent, &export.path, &export.name, harm));
         }
         plan.steps.push(Step::Serve { export: export.clone(), was: was.cloned() });
     }
 }
 
-fn describe(step: &Step) -> Vec<Line> {
-    let line = |sign, subject: String, what: String| Line { sign, subject, what };
-    let owner = |owner: &Owner| format!("{}:{}, mode {:04o}", owner.uid, owner.gid, owner.mode);
-    match step {
-        Step::MakeDirectory { path, owner: whose } => {
-            vec![line('+', path.display().to_string(), format!("make the directory ({})", owner(whose)))]
-        }
-        Step::SetOwner { path, from, to } => vec![line(
-            '~',
-            path.display().to_string(),
-            format!("owner and mode from {} to {}", owner(from), owner(to)),
-        )],
-        Step::WriteIds { path, .. } => {
-            vec![line('~', path.display().to_string(), "keep the ids of the exports".to_owned())]
-        }
-        Step::Write(change) => {
-            let path = change.path.display().to_string();
-            match (&change.before, &change.after) {
-                (None, _) => vec![line('+', path, "write the file".to_owned())],
-                (_, None) => vec![line('-', path, "remove the file".to_owned())],
-                (Some(before), Some(after)) => differences(&path, before, after),
-            }
-        }
-        Step::Serve { export, was } => {
-            let grants: Vec<String> = export.grants.iter().map(ToString::to_string).collect();
-            let (sign, what) = match was {
-                None => ('+', "serve to"),
-                Some(_) => ('~', "serve from now on to"),
-            };
-            vec![line(sign, export.path.display().to_string(), format!("{what} {}", grants.join(" ")))]
-        }
-        Step::Withdraw { served } => {
-            vec![line('-', served.path.display().to_string(), "serve it no more; its data stays".to_owned())]
-        }
+/// Why `what` is not done to an export that is in use and was not named.
+fn refuse_used(
+    seen: &Observation,
+    consent: &Consent,
+    path: &Path,
+    name: &str,
+    what: &str,
+) -> Option<Refusal> {
+    let users = seen.users_of(path);
+    if users.is_empty() || consent.even_if_used.contains(name) {
+        return None;
     }
-}
-
-/// The lines that go and come.
-fn differences(path: &str, before: &[u8], after: &[u8]) -> Vec<Line> {
-    let lines =
-        |bytes: &[u8]| -> Vec<String> { String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect() };
-    let (before, after) = (lines(before), lines(after));
-    let only = |here: &[String], there: &[String], sign: char| -> Vec<Line> {
-        here.iter()
-            .filter(|text| !there.contains(text) && !text.trim().is_empty())
-            .map(|text| Line { sign, subject: path.to_owned(), what: text.clone() })
-            .collect()
-    };
-    let mut changed = only(&before, &after, '-');
-    changed.extend(only(&after, &before, '+'));
-    if changed.is_empty() {
-        changed.push(Line { sign: '~', subject: path.to_owned(), what: "put in order".to_owned() });
-    }
-    changed
+    let users: Vec<String> =
+        users.iter().map(|user| format!("{} ({})", user.client, user.evidence)).collect();
+    Some(Refusal {
+        subject: name.to_owned(),
+        why: format!(
+            "{} is in use by {}; {what} can make open files stale or refuse writes, which ends a Redis that writes",
+            path.display(),
+            users.join(", ")
+        ),
+        instead: format!("stop what uses it, or say --even-if-used {name}"),
+    })
 }
 
 #[cfg(test)]

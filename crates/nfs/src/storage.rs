@@ -113,7 +113,6 @@ impl Storage {
     /// When the machine cannot be looked at.
     pub async fn plan_removal(&self, names: &BTreeSet<String>, consent: &Consent) -> Result<Plan, Error> {
         self.check_names(consent)?;
-        self.check_known("NAME", names)?;
         self.plan_to(consent, |wanted, seen| plan::target_without(wanted, seen, names)).await
     }
 
@@ -272,7 +271,7 @@ impl Storage {
         if first.is_empty() {
             return Ok(Outcome { changes: Vec::new(), findings: first.findings });
         }
-        let _lock = self.lock()?;
+        let _locks = self.lock()?;
         let plan = again().await?;
         acceptable(&plan)?;
         let outcome = Outcome { changes: plan.lines(), findings: plan.findings.clone() };
@@ -290,17 +289,21 @@ impl Storage {
         }
     }
 
-    fn lock(&self) -> Result<Lock, Error> {
-        let path = self.server.lock_file();
-        if let Some(folder) = path.parent() {
-            self.machine.make_folder(folder, PASSABLE).map_err(|source| unwritable(folder, source))?;
-        }
-        Lock::take(&path).map_err(|error| match error {
-            LockError::Held => Error::Busy { path: path.clone() },
-            LockError::Unusable(source) => {
-                Error::File { action: "lock", path: path.clone(), source, remedy: RIGHTS }
+    fn lock(&self) -> Result<Vec<Lock>, Error> {
+        // Always in the same order, so that two runs do not wait for each other.
+        let mut locks = Vec::new();
+        for path in self.server.lock_files() {
+            if let Some(folder) = path.parent() {
+                self.machine.make_folder(folder, PASSABLE).map_err(|source| unwritable(folder, source))?;
             }
-        })
+            locks.push(Lock::take(&path).map_err(|error| match error {
+                LockError::Held => Error::Busy { path: path.clone() },
+                LockError::Unusable(source) => {
+                    Error::File { action: "lock", path: path.clone(), source, remedy: RIGHTS }
+                }
+            })?);
+        }
+        Ok(locks)
     }
 
     /// Does the steps in order; `done` gets each before it is begun, as a step may fail half-way.
@@ -367,10 +370,10 @@ impl Storage {
             let undone = match step {
                 Step::Serve { export, was } => self.restore(&export.path, was.as_ref()).await,
                 Step::Withdraw { served } => self.restore(&served.path, Some(served)).await,
-                Step::MakeDirectory { .. }
-                | Step::SetOwner { .. }
-                | Step::WriteIds { .. }
-                | Step::Write(_) => Ok(()),
+                Step::SetOwner { path, from, .. } => {
+                    self.machine.set_owner(path, *from).map_err(|source| unwritable(path, source))
+                }
+                Step::MakeDirectory { .. } | Step::WriteIds { .. } | Step::Write(_) => Ok(()),
             };
             result = result.and(undone);
         }

@@ -17,7 +17,7 @@ use slotwright_nfs::{
 };
 
 pub use self::render::{Rendered, RenderedExport, Rendering};
-use crate::{ClusterSpec, Error, NfsPlace, NfsServerKind, SpecError};
+use crate::{ClusterSpec, Error, NfsPlace, NfsServerKind, SpecError, Stamp, stamp::STAMP_FILE};
 
 /// The exports of one spec.
 #[derive(Debug, Clone)]
@@ -87,6 +87,7 @@ impl Exports {
     /// # Errors
     /// When the machine cannot be looked at, or nothing can be applied to this kind of server.
     pub async fn plan(&self, consent: &Consent) -> Result<Plan, Error> {
+        self.check_stamps(consent)?;
         Ok(self.storage()?.plan(consent).await?)
     }
 
@@ -95,6 +96,7 @@ impl Exports {
     /// # Errors
     /// As [`Storage::apply`].
     pub async fn apply(&self, consent: &Consent) -> Result<Outcome, Error> {
+        self.check_stamps(consent)?;
         Ok(self.storage()?.apply(consent).await?)
     }
 
@@ -176,6 +178,22 @@ impl Exports {
     /// What works and is worth a second thought.
     pub fn advice(&self) -> Vec<Finding> {
         self.place.mount.findings()
+    }
+
+    /// A directory that carries another deployment's stamp is not exported as ours.
+    fn check_stamps(&self, consent: &Consent) -> Result<(), Error> {
+        for (name, path) in self.place.wanted.paths().filter(|(name, _)| !consent.adopt.contains(name)) {
+            let Ok(text) = std::fs::read_to_string(path.join(STAMP_FILE)) else { continue };
+            let reason = match text.parse::<Stamp>() {
+                Ok(stamp) if stamp.name == self.place.wanted.deployment => continue,
+                Ok(stamp) => {
+                    format!("belongs to another deployment, \"{}\" (id {})", stamp.name, stamp.deployment)
+                }
+                Err(why) => format!("has a stamp that cannot be read ({why})"),
+            };
+            return Err(Error::Identity { path, node: name, reason });
+        }
+        Ok(())
     }
 
     fn target(&self, path: &str, options: &VerifyOptions) -> Target {

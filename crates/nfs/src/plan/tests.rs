@@ -174,17 +174,102 @@ fn what_others_serve_is_never_touched() {
     let foreign = others.map(|path| Served { path: path.into(), id: Some(50), grants: None });
     seen.served.get_or_insert_default().extend(foreign);
     assert!(plan_for(&wanted, &seen, &Consent::default()).is_empty());
-    let target = target_without(&wanted, &seen, &BTreeSet::new()).unwrap();
-    let removal = plan(&wanted, &server(), &seen, target, &Consent::default()).unwrap();
-    let withdrawn: Vec<_> = removal
-        .steps
-        .iter()
-        .filter_map(|step| match step {
-            Step::Withdraw { served } => Some(served.path.clone()),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(withdrawn, [PathBuf::from("/data/pv1")]);
+    assert_eq!(withdrawn(&removal(&wanted, &seen, &[])), [Path::new("/data/pv1")]);
+}
+
+#[test]
+fn an_id_that_somebody_else_has_by_now_is_not_served() {
+    let wanted = wanted(2);
+    let mut seen = settled(&wanted);
+    seen.configuration.ours.clear();
+    seen.configuration.foreign.push(Configured {
+        path: "/other/pv1".into(),
+        id: Some(2),
+        grants: Vec::new(),
+        place: "/etc/exports.d/other.exports:3:1".into(),
+    });
+    let refused = plan_for(&wanted, &seen, &Consent::default()).refusals;
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].subject == "pv2" && refused[0].why.contains("other.exports:3:1"), "{refused:?}");
+    // The same when only the server has it.
+    let mut seen = settled(&wanted);
+    let other = Served { path: "/other/pv1".into(), id: Some(1), grants: None };
+    seen.served.get_or_insert_default().push(other);
+    assert_eq!(plan_for(&wanted, &seen, &Consent::default()).refusals[0].subject, "pv1");
+}
+
+fn withdrawn(plan: &Plan) -> Vec<&Path> {
+    let mut paths = Vec::new();
+    for step in &plan.steps {
+        if let Step::Withdraw { served } = step {
+            paths.push(&*served.path);
+        }
+    }
+    paths
+}
+
+fn removal(wanted: &Wanted, seen: &Observation, names: &[&str]) -> Plan {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    let target = target_without(wanted, seen, &names).unwrap();
+    plan(wanted, &server(), seen, target, &Consent::default()).unwrap()
+}
+
+#[test]
+fn only_what_was_made_for_the_deployment_is_taken_away() {
+    // Somebody else's exports at the very paths that the spec would use.
+    let wanted = wanted(2);
+    let mut seen = nothing(2);
+    let path = PathBuf::from("/data/pv1");
+    seen.served = Some(vec![Served { path: path.clone(), id: None, grants: None }]);
+    seen.configuration.foreign.push(Configured {
+        path,
+        id: None,
+        grants: Vec::new(),
+        place: "/etc/exports:1:1".into(),
+    });
+    assert!(removal(&wanted, &seen, &[]).is_empty());
+    // Made for it once, and somebody else's as well by now.
+    let mut both = settled(&wanted);
+    both.configuration.foreign = seen.configuration.foreign;
+    let refused = removal(&wanted, &both, &["pv1"]).refusals;
+    assert!(refused[0].why.contains("/etc/exports:1:1"), "{refused:?}");
+}
+
+#[test]
+fn a_removal_by_name_leaves_the_others_as_they_are() {
+    // The spec has two by now, and others to be granted something; the server has three.
+    let seen = settled(&wanted(3));
+    let now = Wanted { clients: vec!["10.9.0.0/16".parse().unwrap()], ..wanted(2) };
+    for name in ["pv2", "pv3"] {
+        let plan = removal(&now, &seen, &[name]);
+        assert_eq!(withdrawn(&plan), [Path::new("/data").join(name)]);
+        assert!(plan.steps.iter().all(|step| !matches!(step, Step::Serve { .. })));
+        let left = target_without(&now, &seen, &[name.to_owned()].into()).unwrap().exports;
+        assert_eq!(left.len(), 2);
+        assert!(left.iter().all(|export| export.grants[0].client == "10.0.0.0/16".parse().unwrap()));
+    }
+    let unknown = target_without(&now, &seen, &["pv9".to_owned()].into()).unwrap_err().to_string();
+    assert!(unknown.contains("pv9") && unknown.contains("pv1, pv2, pv3"), "{unknown}");
+    // Our file is gone: what is not named is served on.
+    let mut lost = settled(&wanted(3));
+    lost.configuration.ours.clear();
+    assert_eq!(withdrawn(&removal(&wanted(3), &lost, &["pv2"])), [Path::new("/data/pv2")]);
+}
+
+#[test]
+fn another_owner_under_a_client_is_refused() {
+    let wanted = wanted(1);
+    let mut seen = settled(&wanted);
+    let wide = Owner { mode: 0o777, ..OWNER };
+    seen.directories = vec![Directory::There { owner: wide, empty: false }];
+    assert!(plan_for(&wanted, &seen, &Consent::default()).refusals.is_empty());
+    assert_eq!(
+        at_risk(&wanted, &server(), &seen, &target(&wanted, &seen).unwrap()),
+        [PathBuf::from("/data/pv1")]
+    );
+    used(&mut seen, "/data/pv1");
+    let refused = plan_for(&wanted, &seen, &Consent::default()).refusals;
+    assert!(refused[0].why.contains("another owner or mode"), "{refused:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod ganesha;
 mod kernel;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -107,11 +107,16 @@ impl Server {
         }
     }
 
-    /// The lock that everybody takes who changes this server's configuration.
-    pub(crate) fn lock_file(&self) -> PathBuf {
-        let folder = self.config_file().parent().unwrap_or(Path::new("/"));
+    /// The locks that everybody takes who changes this server's configuration, in order: one in each folder of a file that
+    /// may be written.
+    pub(crate) fn lock_files(&self) -> BTreeSet<PathBuf> {
+        let written = match self {
+            Self::Kernel(kernel) => vec![kernel.config_file()],
+            Self::Ganesha(ganesha) => vec![ganesha.config_file(), ganesha.main_file()],
+        };
         // A leading dot: exports(5) does not read such files.
-        folder.join(".slotwright.lock")
+        let lock = |file: &Path| file.parent().unwrap_or(Path::new("/")).join(".slotwright.lock");
+        written.into_iter().map(lock).collect()
     }
 
     /// The whole content of our own file.

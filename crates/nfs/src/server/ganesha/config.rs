@@ -180,6 +180,8 @@ pub(super) fn read(source: &impl Source, main: &Path, drop_in: &Path) -> Result<
                     includes.extend(
                         listed
                             .into_iter()
+                            // What a killed run wrote beside it, and the next one writes over.
+                            .filter(|file| *file != slotwright_machine::beside(drop_in))
                             .filter(|file| {
                                 file.file_name().is_some_and(|name| fits(&pattern, &name.to_string_lossy()))
                             })

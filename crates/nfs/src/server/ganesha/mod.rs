@@ -20,7 +20,7 @@ use slotwright_machine::Machine;
 use self::{
     config::{Disk, Files},
     control::{Bus, Control, Shown},
-    syntax::Block,
+    syntax::{Block, Item},
 };
 use super::{Configuration, FileChange, Served, User};
 use crate::{Error, Export, Finding, exports::Grant};
@@ -64,6 +64,10 @@ impl Ganesha {
         &self.drop_in
     }
 
+    pub(super) fn main_file(&self) -> &Path {
+        &self.config
+    }
+
     pub(super) fn render(&self, exports: &[Export]) -> Result<String, Error> {
         render::render(exports)
     }
@@ -79,6 +83,9 @@ impl Ganesha {
         let mut configuration = Configuration::default();
         for file in &files.files {
             let ours = file.path == self.drop_in;
+            if ours {
+                only_exports(file)?;
+            }
             let list = if ours { &mut configuration.ours } else { &mut configuration.foreign };
             list.extend(config::configured(file, &defaults)?);
             configuration.files.insert(file.path.clone(), file.bytes.clone());
@@ -234,6 +241,29 @@ impl Ganesha {
     pub(super) fn findings(&self, exports: &[Export]) -> Result<Vec<Finding>, Error> {
         Ok(exports.iter().flat_map(differences::differences).collect())
     }
+}
+
+/// Our file is written anew as a whole: what is in it besides one EXPORT block for a directory would be lost.
+fn only_exports(file: &config::File) -> Result<(), Error> {
+    let lost = |place: String, what: &str| Error::Configuration {
+        place: format!("{}:{place}", file.path.display()),
+        what: format!("{what} in Slotwright's own file would be lost; move it to a file of its own"),
+    };
+    let mut paths = std::collections::BTreeSet::new();
+    for item in &file.items {
+        match item {
+            Item::Block(block) if block.name.eq_ignore_ascii_case("EXPORT") => {
+                let path = block.get("Path").and_then(syntax::Statement::value);
+                if path.is_some_and(|path| !paths.insert(path)) {
+                    return Err(lost(block.place.to_string(), "a second export of a directory"));
+                }
+            }
+            Item::Block(block) => return Err(lost(block.place.to_string(), "a block that is no EXPORT")),
+            Item::Statement(statement) => return Err(lost(statement.place.to_string(), "a statement")),
+            Item::Include(include) => return Err(lost(include.place.to_string(), "what is included")),
+        }
+    }
+    Ok(())
 }
 
 /// An export as the server shows it now, if it is the one that was meant.

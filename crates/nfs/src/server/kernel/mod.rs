@@ -8,6 +8,7 @@ mod users;
 use std::{
     ffi::{OsStr, OsString},
     fs, io,
+    net::{IpAddr, ToSocketAddrs},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -19,8 +20,8 @@ use super::{Configuration, Configured, FileChange, Served, User};
 use crate::{
     Error, Export, Finding,
     exports::{
-        self, Client, Document, Entry, Facts, Flavour, Grant, Located, Options, Place, Release, Security,
-        Table,
+        self, Client, Document, Entry, Facts, Flavour, Grant, Host, Located, Options, Place, Release,
+        Security, Table,
     },
 };
 
@@ -317,11 +318,29 @@ pub(super) fn same_grants(one: &[Grant], other: &[Grant]) -> bool {
     let covers = |one: &[Grant], other: &[Grant]| {
         other.iter().all(|grant| {
             one.iter().any(|known| {
-                known.client.is_same(&grant.client) && plain(&known.options) == plain(&grant.options)
+                plain(&known.options) == plain(&grant.options) && same_client(&known.client, &grant.client)
             })
         })
     };
     covers(one, other) && covers(other, one)
+}
+
+/// Whether two clients are one: exportfs(8) keeps the name that the resolver answers with, not the one it was given.
+fn same_client(one: &Client, other: &Client) -> bool {
+    let addresses = |client: &Client| -> Vec<IpAddr> {
+        match client {
+            Client::Host(Host::Address(address)) => vec![*address],
+            Client::Host(Host::Name(name)) => {
+                let found = (name.as_str(), 0).to_socket_addrs();
+                found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    };
+    one.is_same(other) || {
+        let known = addresses(one);
+        !known.is_empty() && addresses(other).iter().any(|address| known.contains(address))
+    }
 }
 
 /// Options without what says the same in more words: a lone `sec=sys`, and a delay that `async` ignores.

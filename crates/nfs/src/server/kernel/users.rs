@@ -19,14 +19,28 @@ use crate::server::User;
 /// More files than this below one export are not looked through: Redis has a handful.
 const MOST_FILES: usize = 100_000;
 
-/// Device and inode of a file.
+/// Device (major, minor) and inode of a file. A device without a driver (major 0) counts as one, whatever its minor: the
+/// kernel and stat(2) number the subvolumes of btrfs differently. Too many users are named then rather than too few.
 type FileId = (u64, u64, u64);
+
+fn file_id(major: u64, minor: u64, inode: u64) -> FileId {
+    (major, if major == 0 { 0 } else { minor }, inode)
+}
 
 /// Who uses the export at `path`. `nfsd` is the kernel's folder (`/proc/fs/nfsd`), `rmtab` the notes of rpc.mountd.
 pub(super) fn users(path: &Path, nfsd: &Path, rmtab: &Path) -> io::Result<Vec<User>> {
     let mut users = Vec::new();
     let clients = nfsd.join("clients");
-    if clients.is_dir() {
+    if !clients.is_dir() {
+        // Linux before 5.3 serves without telling; without the server, nobody uses anything.
+        let threads = read_if_there(&nfsd.join("threads"))?.unwrap_or_default();
+        if threads.trim().parse::<u32>().is_ok_and(|threads| threads > 0) {
+            return Err(io::Error::other(format!(
+                "{} is not there: this kernel does not tell who has files open (Linux 5.3 and later do)",
+                clients.display()
+            )));
+        }
+    } else {
         let mut files = None;
         for client in fs::read_dir(&clients)? {
             let client = client?.path();
@@ -73,7 +87,7 @@ fn held_files(states: &str) -> BTreeSet<FileId> {
         let mut parts = text.split(':');
         let major = u64::from_str_radix(parts.next()?, 16).ok()?;
         let minor = u64::from_str_radix(parts.next()?, 16).ok()?;
-        Some((major, minor, parts.next()?.parse().ok()?))
+        Some(file_id(major, minor, parts.next()?.parse().ok()?))
     };
     states.split("superblock: \"").skip(1).filter_map(|rest| one(rest.split_once('"')?.0)).collect()
 }
@@ -97,11 +111,8 @@ fn files_below(path: &Path) -> io::Result<BTreeSet<FileId>> {
             Err(error) => return Err(error),
         };
         let device = meta.dev();
-        found.insert((
-            u64::from(rustix::fs::major(device)),
-            u64::from(rustix::fs::minor(device)),
-            meta.ino(),
-        ));
+        let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+        found.insert(file_id(u64::from(major), u64::from(minor), meta.ino()));
         if found.len() > MOST_FILES {
             return Err(io::Error::other(format!("there are more than {MOST_FILES} files in it")));
         }
