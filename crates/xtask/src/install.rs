@@ -78,6 +78,15 @@ pub(crate) const LIBC_AARCH64: Component = Component {
     elsewhere: "Arch: pacman -S aarch64-linux-gnu-glibc; otherwise name a linker that has one, as above",
 };
 
+/// Sets up the network of tests that have one of their own.
+const IP: Component = Component {
+    program: "ip",
+    package: "iproute2",
+    service: None,
+    purpose: "sets up networks that tests have to themselves",
+    elsewhere: "every distribution has it as iproute2",
+};
+
 /// Makes the certificates of tests with TLS.
 pub(crate) const OPENSSL: Component = Component {
     program: "openssl",
@@ -91,7 +100,7 @@ pub(crate) const OPENSSL: Component = Component {
 const ENGINES: [Component; 2] = [REDIS_SERVER, VALKEY_SERVER];
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: [Component; 2] = [REDIS_SERVER, REDIS_CLI];
+pub(crate) const FOR_TESTS: [Component; 3] = [REDIS_SERVER, REDIS_CLI, IP];
 
 /// The component that provides an engine, when it is one that a package manager may have.
 pub(crate) fn engine(program: &str) -> Option<Component> {

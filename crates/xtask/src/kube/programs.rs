@@ -173,7 +173,7 @@ impl Cache<'_> {
             "the download of the source of Kubernetes",
             apt.program("/usr/lib/apt/apt-helper")
                 .arg("download-file")
-                .arg(format!("{}{SOURCE}", mirror(&targets)))
+                .arg(format!("{}{SOURCE}", mirror(&targets)?))
                 .arg(&tarball)
                 .arg(format!("SHA256:{SOURCE_SHA256}")),
         )?;
@@ -214,9 +214,13 @@ fn is_debian_12(os_release: &str) -> bool {
 }
 
 /// Debian's archive as this system gets it, from what apt-get says of its sources.
-fn mirror(targets: &str) -> &str {
+fn mirror(targets: &str) -> Result<&str, Failure> {
     let debian = targets.lines().find_map(|line| line.strip_prefix("Debian "));
-    debian.filter(|uri| uri.ends_with('/')).unwrap_or("http://mirror.example/debian/")
+    debian.filter(|uri| uri.ends_with('/')).ok_or_else(|| {
+        Failure::said(
+            "apt-get knows no source of Debian's own packages, so Kubernetes' source cannot be had; add one",
+        )
+    })
 }
 
 /// Makes the folder `wrapped`: programs that find their libraries, and nobody else finds these.
@@ -253,8 +257,8 @@ mod tests {
     #[test]
     fn the_source_comes_from_where_packages_come_from() {
         let targets = "Other http://x/\nDebian-Security http://s/debian-security/\nDebian http://m/debian/\n";
-        assert_eq!(mirror(targets), "http://m/debian/");
-        assert_eq!(mirror(""), "http://mirror.example/debian/");
+        assert_eq!(mirror(targets).unwrap(), "http://m/debian/");
+        assert!(mirror("").unwrap_err().to_string().contains("apt-get knows no source"));
     }
 
     #[test]
