@@ -23,7 +23,7 @@ Exit status:
   2  the command line, the spec or the machine does not allow it; nothing was changed
   3  refused, because it could endanger data or identity
   4  check: something was found that deserves attention (warning or worse)
-  5  another deployer is at work on the same data directory";
+  5  another deployer is at work on the same deployment";
 
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -42,14 +42,14 @@ pub(crate) enum Command {
         #[command(flatten)]
         spec: SpecFile,
         #[command(flatten)]
-        adopt: Adopt,
+        consent: Consent,
     },
     /// Show what `up` would do; nothing is changed
     Plan {
         #[command(flatten)]
         spec: SpecFile,
         #[command(flatten)]
-        adopt: Adopt,
+        consent: Consent,
     },
     /// Show shards, nodes and the slot map
     Status {
@@ -200,11 +200,18 @@ pub(crate) struct SpecFile {
     pub(crate) path: PathBuf,
 }
 
+/// What `up` may do because it was asked for by name, and how long it waits.
 #[derive(Debug, Args)]
-pub(crate) struct Adopt {
-    /// Take over the data folder of this node although it carries another deployment's stamp, or none (repeatable)
+pub(crate) struct Consent {
+    /// Take over the data folder of this local node although it carries another deployment's stamp, or none (repeatable)
     #[arg(long, value_name = "NODE")]
     pub(crate) adopt: Vec<String>,
+    /// Take over fields of Kubernetes objects that others have set
+    #[arg(long)]
+    pub(crate) take_over: bool,
+    /// The longest that pods may take to come up, in seconds; loading data does not count
+    #[arg(long, value_name = "SECONDS", default_value_t = 180, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) patience: u64,
 }
 
 /// Which cluster to look at.

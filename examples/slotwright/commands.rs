@@ -1,18 +1,23 @@
 //! What each command does: calls the library, shows the result.
 
-use std::{io, os::unix::ffi::OsStrExt, path::Path, time::Instant};
+use std::{
+    io,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use clap::CommandFactory;
 use serde_json::json;
 use slotwright_client::Credentials;
 use slotwright_deploy::{
-    ClusterSpec, Effects, Error, Fleet, LocalDeployment, PasswordSource, UpOptions, discover, local::Outlook,
+    ClusterSpec, Deployment, Effects, Error, Fleet, PasswordSource, UpOptions, discover,
 };
 use slotwright_slots::{hash_tag, key_slot};
 use slotwright_topology::{ClusterStatus, Severity, draw_svg};
 
 use crate::{
-    cli::{Adopt, Cli, Command, Login, SpecFile, Target},
+    cli::{Cli, Command, Consent, Login, SpecFile, Target},
     exit::Exit,
     exports,
     progress::Progress,
@@ -23,8 +28,8 @@ use crate::{
 /// Runs the command and shows its result, or its error.
 pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
     let result = match cli.command {
-        Command::Up { spec, adopt } => up(&spec, adopt, screen).await,
-        Command::Plan { spec, adopt } => plan(&spec, adopt, screen).await,
+        Command::Up { spec, consent } => up(&spec, consent, screen).await,
+        Command::Plan { spec, consent } => plan(&spec, consent, screen).await,
         Command::Status { target, svg } => status(&target, svg.as_deref(), screen).await,
         Command::Check { target } => check(&target, screen).await,
         Command::Down { spec, keep_data, delete_data } => down(&spec, keep_data, delete_data, screen).await,
@@ -52,22 +57,30 @@ pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
     })
 }
 
-fn deployment(spec: &SpecFile, screen: &Screen) -> Result<(ClusterSpec, LocalDeployment), Error> {
+async fn deployment(spec: &SpecFile, screen: &Screen) -> Result<(ClusterSpec, Deployment), Error> {
     let spec = ClusterSpec::load(&spec.path)?;
     if !screen.json {
         for advice in spec.advice() {
             screen.warning(&advice);
         }
     }
-    Ok((spec.clone(), LocalDeployment::new(spec, Effects::default())?))
+    Ok((spec.clone(), Deployment::new(spec, Effects::default()).await?))
 }
 
-async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Error> {
+fn options(consent: Consent) -> UpOptions {
+    UpOptions {
+        adopt: consent.adopt,
+        take_over: consent.take_over,
+        patience: Duration::from_secs(consent.patience),
+        ..UpOptions::default()
+    }
+}
+
+async fn up(spec: &SpecFile, consent: Consent, screen: &Screen) -> Result<Exit, Error> {
     let started = Instant::now();
-    let (spec, deployment) = deployment(spec, screen)?;
+    let (spec, deployment) = deployment(spec, screen).await?;
     let progress = Progress::new(*screen);
-    let options = UpOptions { adopt: adopt.adopt, ..UpOptions::default() };
-    let result = deployment.up(&options, &progress).await;
+    let result = deployment.up(&options(consent), &progress).await;
     progress.finish();
     let up = result?;
     let status = ClusterStatus::new(spec.name.clone(), &up.convergence.view, Some(&deployment.desired()));
@@ -75,27 +88,33 @@ async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Erro
         screen.document(&json!({
             "result": "done",
             "changed": !up.unchanged(),
+            "objects": up.objects,
             "started": up.started,
             "changes": up.convergence.changes,
-            "phases": up.convergence.phases,
+            "phases": up.phases,
+            "notes": up.notes,
             "status": status,
         }));
         return Ok(Exit::Done);
     }
-    let (place, nodes) = (spec.local_place()?, spec.node_count());
+    for note in &up.notes {
+        screen.note(note);
+    }
+    let nodes = spec.node_count();
     if up.unchanged() {
         screen.print(&format!("{}: nothing to do, all {nodes} nodes are as the spec says.", spec.name));
     } else {
-        let count =
-            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        let objects = match up.objects {
+            0 => String::new(),
+            objects => format!("{} applied, ", count(objects, "object")),
+        };
         screen.print(&format!(
-            "{}: up after {:.1} s. {} started, {} made. Try: redis-cli -c -h {} -p {}",
+            "{}: up after {:.1} s. {objects}{} started, {} made. Try: {}",
             spec.name,
             started.elapsed().as_secs_f64(),
-            count(up.started, "server"),
+            count(up.started, if spec.kubernetes.is_some() { "pod" } else { "server" }),
             count(up.convergence.changes, "change"),
-            place.host,
-            place.ports.first().copied().unwrap_or_default(),
+            deployment.how_to_connect(),
         ));
     }
     if !status.findings.is_empty() {
@@ -104,28 +123,33 @@ async fn up(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Erro
     Ok(Exit::Done)
 }
 
-async fn plan(spec: &SpecFile, adopt: Adopt, screen: &Screen) -> Result<Exit, Error> {
-    let (spec, deployment) = deployment(spec, screen)?;
-    let options = UpOptions { adopt: adopt.adopt, ..UpOptions::default() };
-    match deployment.plan(&options).await? {
-        Outlook::Start { nodes, creation } if screen.json => {
-            screen.document(&json!({ "start": nodes, "creation": creation, "steps": null }));
-        }
-        Outlook::Plan(plan) if screen.json => {
-            screen.document(&json!({ "start": [], "creation": false, "steps": plan }));
-        }
-        Outlook::Start { nodes, creation } => {
-            let what = if creation {
-                format!(
-                    "then form a new cluster of {} shards with {} replicas each",
-                    spec.shards, spec.replicas_per_shard
-                )
-            } else {
-                "then see what they say; the rest of the plan depends on it".to_owned()
-            };
-            screen.print(&format!("`up` would start {}, {what}.", nodes.join(", ")));
-        }
-        Outlook::Plan(plan) => screen.print(&plan.to_string()),
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+async fn plan(spec: &SpecFile, consent: Consent, screen: &Screen) -> Result<Exit, Error> {
+    let (spec, deployment) = deployment(spec, screen).await?;
+    let outlook = deployment.plan(&options(consent)).await?;
+    if screen.json {
+        screen.document(&outlook);
+        return Ok(Exit::Done);
+    }
+    for object in &outlook.objects {
+        screen.print(object);
+    }
+    if !outlook.start.is_empty() {
+        let what = if outlook.creation {
+            format!(
+                "then form a new cluster of {} shards with {} replicas each",
+                spec.shards, spec.replicas_per_shard
+            )
+        } else {
+            "then see what they say; the rest of the plan depends on it".to_owned()
+        };
+        screen.print(&format!("`up` would start {}, {what}.", outlook.start.join(", ")));
+    }
+    if let Some(plan) = &outlook.plan {
+        screen.print(&plan.to_string());
     }
     Ok(Exit::Done)
 }
@@ -174,7 +198,7 @@ async fn check(target: &Target, screen: &Screen) -> Result<Exit, Error> {
 /// The status of the cluster a command is about.
 async fn look(target: &Target, screen: &Screen) -> Result<ClusterStatus, Error> {
     let Some(seed) = &target.seed else {
-        return deployment(&target.spec, screen)?.1.status().await;
+        return deployment(&target.spec, screen).await?.1.status().await;
     };
     let credentials = credentials(&target.login)?;
     let effects = Effects::default();
@@ -198,32 +222,33 @@ fn credentials(login: &Login) -> Result<Option<Credentials>, Error> {
 
 async fn down(spec: &SpecFile, keep: bool, delete: bool, screen: &Screen) -> Result<Exit, Error> {
     let spec = ClusterSpec::load(&spec.path)?;
-    let (name, data) = (spec.name.clone(), spec.local_place()?.data_directory);
-    let deployment = LocalDeployment::without_login(spec, Effects::default())?;
-    let delete = if keep || delete || deployment.is_new() {
-        delete
-    } else {
-        let question = format!("Delete the data of {name} in {} for good?", data.display());
-        screen.ask(&question).unwrap_or(false)
+    let name = spec.name.clone();
+    let what = if spec.kubernetes.is_some() { "pod" } else { "server" };
+    let deployment = Deployment::without_login(spec, Effects::default()).await?;
+    let delete = match deployment.data().await? {
+        Some(data) if !keep && !delete => {
+            screen.ask(&format!("Delete the data of {name} in {data} for good?")).unwrap_or(false)
+        }
+        _ => delete,
     };
     let progress = Progress::new(*screen);
     let result = deployment.down(delete, &progress).await;
     progress.finish();
-    let stopped = result?;
+    let down = result?;
     if screen.json {
-        screen.document(&json!({ "result": "done", "stopped": stopped, "deleted": delete }));
+        screen.document(&json!({ "result": "done", "stopped": down.stopped, "deleted": delete }));
         return Ok(Exit::Done);
     }
-    let servers = match stopped {
-        0 => "no server was running".to_owned(),
-        1 => "1 server stopped".to_owned(),
-        more => format!("{more} servers stopped"),
+    let servers = match down.stopped {
+        0 => format!("no {what} was running"),
+        stopped => format!("{} stopped", count(stopped, what)),
     };
-    let data = match delete {
-        true => "the data is deleted".to_owned(),
-        false => format!("the data is kept in {}", data.display()),
+    let data = match (delete, down.kept.as_str()) {
+        (true, "") => ", the data is deleted".to_owned(),
+        (_, "") => String::new(),
+        (_, kept) => format!(", {kept}"),
     };
-    screen.print(&format!("{name}: {servers}, {data}."));
+    screen.print(&format!("{name}: {servers}{data}."));
     Ok(Exit::Done)
 }
 

@@ -49,6 +49,15 @@ impl Progress {
         }
     }
 
+    /// What is waited for: told often, so plain output shows it now and then.
+    fn wait(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            None if self.due() => self.now(text.to_owned()),
+            None => {}
+        }
+    }
+
     /// Something that stays visible.
     fn keep(&self, text: &str) {
         match &self.bar {
@@ -63,6 +72,16 @@ impl Reporter for Progress {
     fn report(&self, event: Event<'_>) {
         match event {
             Event::Founded { name } => self.keep(&format!("new deployment \"{name}\"")),
+            Event::Applying { objects: 1 } => self.now("applying 1 object".to_owned()),
+            Event::Applying { objects } => self.now(format!("applying {objects} objects")),
+            Event::Pods { done, wanted, lagging } => self.wait(&match lagging.first() {
+                Some((pod, doing)) => format!("{done} of {wanted} pods are there; {pod}: {doing}"),
+                None => format!("{done} of {wanted} pods are there"),
+            }),
+            Event::PodsEnding { left } => {
+                let Some((pod, doing)) = left.first() else { return };
+                self.wait(&format!("{} pods are left; {pod}: {doing}", left.len()));
+            }
             Event::Starting { nodes: 1 } => self.now("starting 1 server".to_owned()),
             Event::Starting { nodes } => self.now(format!("starting {nodes} servers")),
             Event::Stopping { node } => self.now(format!("stopping {node}")),
@@ -81,12 +100,7 @@ impl Reporter for Progress {
                     1 => String::new(),
                     more => format!(" (and {} more)", more - 1),
                 };
-                let text = format!("waiting: {}{more}", first.evidence);
-                match &self.bar {
-                    Some(bar) => bar.set_message(text),
-                    None if self.due() => self.now(text),
-                    None => {}
-                }
+                self.wait(&format!("waiting: {}{more}", first.evidence));
             }
             _ => {}
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    outside::{self, Expected, Walker},
+    outside::{self, Expected, Place, Walker},
     ports::Ports,
     server,
 };
@@ -64,6 +64,8 @@ pub fn slotwright() -> &'static Path {
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "--package", "slotwright", "--bin", "slotwright"])
             .args(["--message-format", "json-render-diagnostics"])
+            // Without Kubernetes, unless its tests are built.
+            .args(cfg!(feature = "kube").then_some("--all-features"))
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
             .stderr(Stdio::inherit())
             .output()
@@ -230,9 +232,9 @@ impl Deployment {
     /// # Errors
     /// The first thing that is wrong.
     pub fn judge(&self) -> Result<(), String> {
-        let ports = self.ports();
+        let places: Vec<Place> = self.ports().into_iter().map(Place::from).collect();
         outside::judge(&Expected {
-            ports: &ports,
+            places: &places,
             password: self.password.as_deref(),
             shards: self.shards,
             replicas: self.replicas,

@@ -17,4 +17,5 @@ pub mod ports;
 pub mod program;
 pub mod random;
 pub mod server;
+pub mod trials;
 pub mod wait;

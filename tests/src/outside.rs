@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
@@ -37,19 +38,47 @@ impl Reply {
     }
 }
 
-/// A connection to one server on the loopback.
+/// Where a server is: a port of the loopback, or any address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(SocketAddr);
+
+impl From<u16> for Place {
+    fn from(port: u16) -> Self {
+        Self((Ipv4Addr::LOCALHOST, port).into())
+    }
+}
+
+impl From<SocketAddr> for Place {
+    fn from(address: SocketAddr) -> Self {
+        Self(address)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A connection to one server.
 #[derive(Debug)]
 pub struct Talk {
     stream: BufReader<TcpStream>,
 }
 
 impl Talk {
-    /// Connects to `port`, and logs in when there is a password.
+    /// Connects to the server there, and logs in when there is a password.
     ///
     /// # Errors
     /// When nobody listens, or the password is refused.
-    pub fn to(port: u16, password: Option<&str>) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), PATIENCE)?;
+    pub fn to(place: impl Into<Place>, password: Option<&str>) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&place.into().0, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
         let mut talk = Self { stream: BufReader::new(stream) };
@@ -102,9 +131,10 @@ impl Talk {
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
-pub fn ask(port: u16, password: Option<&str>, words: &[&str]) -> Result<String, String> {
-    let wrong = |error: String| format!("port {port}: {}: {error}", words.join(" "));
-    let mut talk = Talk::to(port, password).map_err(|error| wrong(error.to_string()))?;
+pub fn ask(place: impl Into<Place>, password: Option<&str>, words: &[&str]) -> Result<String, String> {
+    let place = place.into();
+    let wrong = |error: String| format!("{place}: {}: {error}", words.join(" "));
+    let mut talk = Talk::to(place, password).map_err(|error| wrong(error.to_string()))?;
     let reply = talk.ask(words).map_err(|error| wrong(error.to_string()))?;
     match reply {
         Reply::Text(text) => Ok(text),
@@ -115,15 +145,15 @@ pub fn ask(port: u16, password: Option<&str>, words: &[&str]) -> Result<String, 
 /// A client that follows MOVED; it starts at any node.
 #[derive(Debug)]
 pub struct Walker {
-    entrance: u16,
+    entrance: Place,
     password: Option<String>,
-    talks: BTreeMap<u16, Talk>,
+    talks: BTreeMap<Place, Talk>,
 }
 
 impl Walker {
-    /// A client that begins each command at the node on `entrance`.
-    pub fn new(entrance: u16, password: Option<&str>) -> Self {
-        Self { entrance, password: password.map(str::to_owned), talks: BTreeMap::new() }
+    /// A client that begins each command at the node at `entrance`.
+    pub fn new(entrance: impl Into<Place>, password: Option<&str>) -> Self {
+        Self { entrance: entrance.into(), password: password.map(str::to_owned), talks: BTreeMap::new() }
     }
 
     /// One command on one key.
@@ -131,20 +161,20 @@ impl Walker {
     /// # Errors
     /// When a node cannot be reached, an error comes that is not MOVED, or MOVED leads in a circle.
     pub fn ask(&mut self, words: &[&str]) -> Result<Reply, String> {
-        let mut port = self.entrance;
+        let mut place = self.entrance;
         for _ in 0..4 {
-            if !self.talks.contains_key(&port) {
-                let talk = Talk::to(port, self.password.as_deref())
-                    .map_err(|error| format!("port {port}: {error}"))?;
-                self.talks.insert(port, talk);
+            if !self.talks.contains_key(&place) {
+                let talk =
+                    Talk::to(place, self.password.as_deref()).map_err(|error| format!("{place}: {error}"))?;
+                self.talks.insert(place, talk);
             }
-            let Some(talk) = self.talks.get_mut(&port) else { continue };
-            match talk.ask(words).map_err(|error| format!("port {port}: {words:?}: {error}"))? {
+            let Some(talk) = self.talks.get_mut(&place) else { continue };
+            match talk.ask(words).map_err(|error| format!("{place}: {words:?}: {error}"))? {
                 Reply::Error(error) if error.starts_with("MOVED ") => {
-                    let target = error.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-                    port = target.ok_or_else(|| format!("cannot follow {error}"))?;
+                    let target = error.rsplit(' ').next().and_then(|target| target.parse().ok());
+                    place = Place(target.ok_or_else(|| format!("cannot follow {error}"))?);
                 }
-                Reply::Error(error) => return Err(format!("port {port}: {words:?}: {error}")),
+                Reply::Error(error) => return Err(format!("{place}: {words:?}: {error}")),
                 reply => return Ok(reply),
             }
         }
@@ -191,8 +221,8 @@ impl Walker {
 /// What a cluster shall look like from outside.
 #[derive(Debug, Clone)]
 pub struct Expected<'a> {
-    /// The ports of all nodes.
-    pub ports: &'a [u16],
+    /// Where all nodes are.
+    pub places: &'a [Place],
     /// The password of all nodes.
     pub password: Option<&'a str>,
     /// Primaries.
@@ -208,8 +238,8 @@ pub struct Expected<'a> {
 pub struct Line {
     /// The node's id.
     pub id: String,
-    /// Its client port.
-    pub port: u16,
+    /// Where its clients find it.
+    pub place: Place,
     /// The id of its primary, or `-`.
     pub primary: String,
     /// It is a primary.
@@ -218,15 +248,16 @@ pub struct Line {
     pub slots: Vec<String>,
 }
 
-/// What the node on `port` says of its cluster; anything unsettled in it is an error.
+/// What the node at `place` says of its cluster; anything unsettled in it is an error.
 ///
 /// # Errors
 /// When the node cannot be asked, or a node is failed, in handshake, without address or without link.
-pub fn nodes(port: u16, password: Option<&str>) -> Result<Vec<Line>, String> {
-    let text = ask(port, password, &["CLUSTER", "NODES"])?;
+pub fn nodes(place: impl Into<Place>, password: Option<&str>) -> Result<Vec<Line>, String> {
+    let place = place.into();
+    let text = ask(place, password, &["CLUSTER", "NODES"])?;
     let mut lines = Vec::new();
     for line in text.lines() {
-        let wrong = |what: &str| format!("port {port}: {what}: {line}");
+        let wrong = |what: &str| format!("{place}: {what}: {line}");
         let fields: Vec<&str> = line.split(' ').collect();
         let [id, address, flags, primary, _, _, _, link, slots @ ..] = fields.as_slice() else {
             return Err(wrong("too short"));
@@ -238,10 +269,10 @@ pub fn nodes(port: u16, password: Option<&str>) -> Result<Vec<Line>, String> {
         if *link != "connected" {
             return Err(wrong("no link"));
         }
-        let client = address.split('@').next().and_then(|text| text.rsplit(':').next());
+        let client = address.split('@').next().and_then(|text| text.parse().ok()).map(Place);
         lines.push(Line {
             id: (*id).to_owned(),
-            port: client.and_then(|text| text.parse().ok()).ok_or_else(|| wrong("no port"))?,
+            place: client.ok_or_else(|| wrong("no address"))?,
             primary: (*primary).to_owned(),
             is_primary: flags.contains("master"),
             slots: slots.iter().map(|slot| (*slot).to_owned()).collect(),
@@ -257,30 +288,30 @@ pub fn nodes(port: u16, password: Option<&str>) -> Result<Vec<Line>, String> {
 /// # Errors
 /// The first thing that is wrong.
 pub fn judge(expected: &Expected<'_>) -> Result<(), String> {
-    let Expected { ports, password, .. } = *expected;
+    let Expected { places, password, .. } = *expected;
     let mut first: Option<Vec<Line>> = None;
-    for port in ports {
-        let info = ask(*port, password, &["CLUSTER", "INFO"])?;
+    for place in places {
+        let info = ask(*place, password, &["CLUSTER", "INFO"])?;
         for wanted in [
             "cluster_state:ok".to_owned(),
             "cluster_slots_ok:16384".to_owned(),
-            format!("cluster_known_nodes:{}", ports.len()),
+            format!("cluster_known_nodes:{}", places.len()),
         ] {
             if !info.lines().any(|line| line.trim_end() == wanted) {
-                return Err(format!("port {port}: CLUSTER INFO lacks {wanted}:\n{info}"));
+                return Err(format!("{place}: CLUSTER INFO lacks {wanted}:\n{info}"));
             }
         }
-        let lines = nodes(*port, password)?;
+        let lines = nodes(*place, password)?;
         match &first {
             None => first = Some(lines),
             Some(known) if *known == lines => {}
-            Some(known) => return Err(format!("port {port} sees another cluster: {lines:?}, not {known:?}")),
+            Some(known) => return Err(format!("{place} sees another cluster: {lines:?}, not {known:?}")),
         }
         for (name, value) in expected.settings {
-            let found = Talk::to(*port, password).and_then(|mut talk| talk.ask(&["CONFIG", "GET", name]));
+            let found = Talk::to(*place, password).and_then(|mut talk| talk.ask(&["CONFIG", "GET", name]));
             let wanted = Reply::List(vec![Reply::Text((*name).to_owned()), Reply::Text((*value).to_owned())]);
             if found.as_ref().ok() != Some(&wanted) {
-                return Err(format!("port {port}: {name} is not {value}: {found:?}"));
+                return Err(format!("{place}: {name} is not {value}: {found:?}"));
             }
         }
     }
@@ -288,8 +319,8 @@ pub fn judge(expected: &Expected<'_>) -> Result<(), String> {
 }
 
 fn judge_shards(expected: &Expected<'_>, lines: &[Line]) -> Result<(), String> {
-    let seen: Vec<u16> = lines.iter().map(|line| line.port).collect::<BTreeSet<_>>().into_iter().collect();
-    let wanted: Vec<u16> = expected.ports.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let seen: BTreeSet<Place> = lines.iter().map(|line| line.place).collect();
+    let wanted: BTreeSet<Place> = expected.places.iter().copied().collect();
     if seen != wanted {
         return Err(format!("the members are {seen:?}, not {wanted:?}"));
     }
@@ -316,9 +347,9 @@ fn judge_shards(expected: &Expected<'_>, lines: &[Line]) -> Result<(), String> {
         return Err(format!("slot {slot} has {:?} owners", owners.get(slot)));
     }
     for replica in lines.iter().filter(|line| !line.is_primary) {
-        let info = ask(replica.port, expected.password, &["INFO", "replication"])?;
+        let info = ask(replica.place, expected.password, &["INFO", "replication"])?;
         if !info.contains("master_link_status:up") {
-            return Err(format!("port {}: not in step with its primary:\n{info}", replica.port));
+            return Err(format!("{}: not in step with its primary:\n{info}", replica.place));
         }
     }
     Ok(())

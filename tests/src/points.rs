@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
+    net::IpAddr,
     path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex},
@@ -13,7 +14,7 @@ use std::{
 };
 
 use slotwright_client::{
-    Connector, TcpConnector,
+    Connector,
     connector::{BoxedStream, Connecting},
 };
 use slotwright_cluster::Endpoint;
@@ -26,6 +27,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub struct Points {
     data: PathBuf,
     ports: Vec<u16>,
+    namespace: Option<String>,
     target: Option<String>,
     met: Mutex<(BTreeMap<String, usize>, Vec<String>)>,
 }
@@ -33,12 +35,21 @@ pub struct Points {
 impl Points {
     /// Points of a deployment with its data in `data` and nodes on `ports`; with `target`, the process dies there.
     pub fn new(data: PathBuf, ports: Vec<u16>, target: Option<String>) -> Arc<Self> {
-        Arc::new(Self { data, ports, target, met: Mutex::default() })
+        Arc::new(Self { data, ports, namespace: None, target, met: Mutex::default() })
+    }
+
+    /// Points of a deployment of pods in `namespace`.
+    pub fn of_pods(namespace: &str, target: Option<String>) -> Arc<Self> {
+        let namespace = Some(namespace.to_owned());
+        Arc::new(Self { data: PathBuf::new(), ports: Vec::new(), namespace, target, met: Mutex::default() })
     }
 
     /// The effects that pass these points.
     pub fn effects(self: &Arc<Self>) -> Effects {
-        Effects::new(Arc::new(Watched(Arc::clone(self))), Arc::clone(self) as Arc<dyn Witness>)
+        let points = Arc::clone(self);
+        let layer =
+            move |inner| Arc::new(Watched { inner, points: Arc::clone(&points) }) as Arc<dyn Connector>;
+        Effects::new(layer, Arc::clone(self) as Arc<dyn Witness>)
     }
 
     /// The machine that passes these points.
@@ -72,7 +83,10 @@ impl Points {
             Effect::Remove(path) => ("Remove", path),
             Effect::SetOwner(path) => ("SetOwner", path),
             Effect::Ask(what) => {
-                let what = what.replace(&*self.data.to_string_lossy(), "");
+                let what = match &self.namespace {
+                    Some(namespace) => what.replace(namespace, "NAMESPACE"),
+                    None => what.replace(&*self.data.to_string_lossy(), ""),
+                };
                 return self.reach(&format!("{moment} Ask {what}"));
             }
             other => panic!("an effect this test does not know: {other:?}"),
@@ -102,7 +116,13 @@ impl Points {
             }
             let id = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
             let node = text.parse().ok().and_then(|port| self.node(port));
-            shown.push(if id { "ID".to_owned() } else { node.unwrap_or_else(|| text.into_owned()) });
+            let pod = self.namespace.is_some() && text.parse::<IpAddr>().is_ok();
+            shown.push(match node {
+                _ if id => "ID".to_owned(),
+                _ if pod => "ADDRESS".to_owned(),
+                Some(node) => node,
+                None => text.into_owned(),
+            });
         }
         shown.join(" ")
     }
@@ -118,18 +138,24 @@ impl Witness for Points {
     }
 }
 
-/// TCP whose every command passes the points.
-struct Watched(Arc<Points>);
+/// A connector whose every command passes the points.
+struct Watched {
+    inner: Arc<dyn Connector>,
+    points: Arc<Points>,
+}
 
 impl Connector for Watched {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(async move {
-            let node = self.0.node(endpoint.port).unwrap_or_else(|| endpoint.to_string());
-            let stream = TcpConnector.connect(endpoint).await?;
+            // A pod is known by its name, wherever it is.
+            let pod = endpoint.hostname.as_deref().and_then(|name| name.split('.').next());
+            let node = pod.map(str::to_owned).or_else(|| self.points.node(endpoint.port));
+            let node = node.unwrap_or_else(|| endpoint.to_string());
+            let stream = self.inner.connect(endpoint).await?;
             let watched = WatchedStream {
                 stream,
                 node,
-                points: Arc::clone(&self.0),
+                points: Arc::clone(&self.points),
                 current: None,
                 waiting: VecDeque::new(),
                 unread: Vec::new(),
@@ -260,7 +286,12 @@ fn reply_end(bytes: &[u8]) -> Option<usize> {
 pub fn kind(point: &str) -> String {
     let words: Vec<&str> = point.split(' ').collect();
     let [moment, first, rest @ ..] = words.as_slice() else { return point.to_owned() };
-    match first.strip_prefix("node").filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
+    let digits = |rest: &&str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    // A request to an API server: what is asked of which kind of object.
+    if *first == "Ask" && rest.len() > 1 {
+        return format!("{moment} {}", rest.iter().take(2).copied().collect::<Vec<_>>().join(" "));
+    }
+    match first.strip_prefix("node").or_else(|| first.strip_prefix("test-")).filter(digits) {
         // A message: the command, and its subcommand or setting.
         Some(_) => {
             let command: Vec<&str> = rest

@@ -192,7 +192,7 @@ fn a_node_that_was_introduced_to_another_cluster() {
     assert_eq!(check.code(), 4, "{check:#?}");
     assert!(check.out.contains("not one of ours"), "{check:#?}");
     let lines = until_blocking("the stranger has its links", || outside::nodes(foreign.port(), None));
-    let own = lines.iter().find(|line| line.port == foreign.port()).unwrap();
+    let own = lines.iter().find(|line| line.place == outside::Place::from(foreign.port())).unwrap();
     assert!(own.slots.is_empty() && own.is_primary, "the stranger was given work: {own:?}");
 
     // A stopped node is not started into a mixed cluster's plans either: the refusal stands.

@@ -17,7 +17,7 @@ fn position_of(deployment: &Deployment, primary: bool) -> usize {
     let ports = deployment.ports();
     let lines = outside::nodes(ports[0], deployment.password.as_deref()).unwrap();
     let line = lines.into_iter().find(|line| line.is_primary == primary).unwrap();
-    ports.iter().position(|port| *port == line.port).unwrap()
+    ports.iter().position(|port| outside::Place::from(*port) == line.place).unwrap()
 }
 
 /// `up` after a mishap: it repairs, the cluster is whole, and every key is there.

@@ -54,6 +54,44 @@ pub enum Error {
     #[error(transparent)]
     Exports(#[from] slotwright_nfs::Error),
 
+    /// The spec is about pods, and this build knows no Kubernetes.
+    #[error(
+        "kubernetes: this build knows no Kubernetes; build it with: cargo install --path examples --features kubernetes"
+    )]
+    NoKubernetes,
+
+    /// Something about Kubernetes cannot be done.
+    #[cfg(feature = "kubernetes")]
+    #[error(transparent)]
+    Kubernetes(#[from] slotwright_kube::apply::Error),
+
+    /// A Secret that others write is not there, or lacks a key.
+    #[error(
+        "Secret {namespace}/{needed}: it must be there before the pods can start, with these keys; make it (kubectl -n {namespace} create secret generic), then run this again"
+    )]
+    MissingSecret {
+        /// Where.
+        namespace: String,
+        /// Its name and keys, each with what belongs under it.
+        needed: String,
+    },
+
+    /// Another deployer holds the Lease of this deployment.
+    #[error("another deployer is at work on {name} ({holder}); wait until it has finished")]
+    Leased {
+        /// The deployment.
+        name: String,
+        /// Who.
+        holder: String,
+    },
+
+    /// The Lease could not be renewed, or somebody else took it.
+    #[error("the Lease on {name} is lost, so another deployer may be at work; run this again to go on")]
+    LeaseLost {
+        /// The deployment.
+        name: String,
+    },
+
     /// The engine's program cannot be run.
     #[error(
         "cannot run the engine {program}: {reason}; install it (Debian: apt-get install redis-server), or name another with local.engine"
@@ -269,7 +307,11 @@ impl Error {
                 ErrorKind::Refused => Class::Refused,
                 ErrorKind::Busy => Class::Busy,
             },
+            #[cfg(feature = "kubernetes")]
+            Self::Kubernetes(error) => of_kubernetes(error),
             Self::Spec(_)
+            | Self::NoKubernetes
+            | Self::MissingSecret { .. }
             | Self::Engine { .. }
             | Self::EngineTooOld { .. }
             | Self::Folder { .. }
@@ -280,8 +322,9 @@ impl Error {
             Self::Identity { .. } | Self::LeftOut { .. } | Self::Refused(_) | Self::WouldLoseData { .. } => {
                 Class::Refused
             }
-            Self::Locked { .. } => Class::Busy,
-            Self::Start { .. }
+            Self::Locked { .. } | Self::Leased { .. } => Class::Busy,
+            Self::LeaseLost { .. }
+            | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Node { .. }
             | Self::Step { .. }
@@ -289,5 +332,21 @@ impl Error {
             | Self::Changed { .. }
             | Self::NotConverged { .. } => Class::Failed,
         }
+    }
+}
+
+/// Of errors that come before anything was changed, and others.
+#[cfg(feature = "kubernetes")]
+fn of_kubernetes(error: &slotwright_kube::apply::Error) -> Class {
+    use slotwright_kube::apply::Error as Kube;
+    match error {
+        Kube::NotReady { troubles, .. } => {
+            // What the start script says of a volume with another stamp.
+            let foreign = troubles.iter().any(|trouble| trouble.what.contains("slotwright: the volume at"));
+            if foreign { Class::Refused } else { Class::Failed }
+        }
+        Kube::Immutable { .. } | Kube::Conflict { .. } => Class::Refused,
+        Kube::Changed { .. } | Kube::TimedOut { .. } | Kube::Unreachable { .. } => Class::Failed,
+        _ => Class::Input,
     }
 }

@@ -176,6 +176,14 @@ impl Fleet {
         })
     }
 
+    /// An error when the member at `index` refuses the login; silence is none.
+    pub(crate) async fn refuse_bad_login(&self, index: usize) -> Result<(), Error> {
+        match self.question(index).await {
+            Err(error) if error.is_bad_login() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn count_keys(&self, index: usize, slots: &SlotSet) -> Result<Vec<StrayKeys>, Error> {
         let mut found: Vec<StrayKeys> = Vec::new();
         let slots: Vec<Slot> = slots.iter().collect();

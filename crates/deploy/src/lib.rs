@@ -12,6 +12,7 @@
 //! Everything that changes something goes through [`Effects`], so that a test can stand between any two effects.
 
 mod converge;
+mod deployment;
 mod effects;
 mod error;
 mod execute;
@@ -24,10 +25,11 @@ mod spec;
 mod stamp;
 
 pub use converge::{ConvergeOptions, Convergence, PhaseTime, converge};
+pub use deployment::{Deployment, Down, Outlook, Up, UpOptions};
 pub use effects::Effects;
 pub use error::{Class, Error, PortHolder};
 pub use fleet::{Fleet, OBSERVED_SETTINGS};
-pub use local::{LocalDeployment, UpOptions};
+pub use local::LocalDeployment;
 pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
 pub use slotwright_machine::{Effect, Witness};

@@ -13,6 +13,25 @@ pub enum Event<'a> {
         /// Its name.
         name: &'a str,
     },
+    /// Kubernetes objects are being made, changed or removed.
+    Applying {
+        /// How many.
+        objects: usize,
+    },
+    /// Pods are waited for.
+    Pods {
+        /// How many are as far as they should be.
+        done: usize,
+        /// How many there should be.
+        wanted: usize,
+        /// The others, each with what it is doing.
+        lagging: &'a [(&'a str, &'a str)],
+    },
+    /// The end of pods is waited for.
+    PodsEnding {
+        /// Those that are left, each with what it is doing.
+        left: &'a [(&'a str, &'a str)],
+    },
     /// Servers are being started.
     Starting {
         /// How many.

@@ -1,13 +1,18 @@
 //! From what is wanted to what can be built: every check, so that no builder can fail.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::IpAddr,
+    path::Path,
+};
 
 use slotwright_cluster::{
     Setting, Settings,
     settings::{SettingError, lints, validate_user},
 };
 
-use crate::{Access, Bytes, Clients, Peer, Resources, SecretValue, Storage, Style, Tls, Wanted};
+use crate::{Access, Bytes, Clients, Peer, Resources, SecretValue, Storage, Style, Tls, Wanted, names};
 
 /// A deployment that can be built: what was [`Wanted`], checked.
 #[derive(Debug, Clone)]
@@ -122,14 +127,39 @@ impl Blueprint {
         advice
     }
 
-    /// The settings of every node that anyone may read.
-    pub(crate) fn shown_settings(&self) -> &Settings {
+    /// The settings that the nodes run with, but for those that may hold credentials.
+    pub fn settings(&self) -> &Settings {
         &self.shown
     }
 
     /// The settings that may hold credentials; `None` when there are none.
     pub(crate) fn private_settings(&self) -> Option<&Settings> {
         (!self.private.is_empty()).then_some(&self.private)
+    }
+
+    /// The labels of every object, `app.kubernetes.io/managed-by` among them.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        names::labels(self)
+    }
+
+    /// What selects the pods, in the form a list takes: `app=redis,…`.
+    ///
+    /// ```
+    /// # use slotwright_kube::{SecretValue, Wanted};
+    /// # let id = SecretValue::new("0123456789abcdef0123456789abcdef");
+    /// # let blueprint = Wanted::new("sessions", "shop", "redis:7.2.5".parse()?, id).check()?;
+    /// assert!(blueprint.selector().ends_with("appCluster=sessions"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn selector(&self) -> String {
+        joined(names::selector(self))
+    }
+
+    /// What selects every object of the deployment that we made.
+    pub fn own_selector(&self) -> String {
+        let mut labels = names::selector(self);
+        labels.insert("app.kubernetes.io/managed-by".to_owned(), names::MANAGER.to_owned());
+        joined(labels)
     }
 
     /// The name a client can dial a node by, within the Kubernetes cluster.
@@ -141,6 +171,10 @@ impl Blueprint {
             Style::Deployment => format!("{node}.{namespace}.svc.{cluster_domain}"),
         }
     }
+}
+
+fn joined(labels: BTreeMap<String, String>) -> String {
+    labels.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
 
 #[derive(Default)]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::aarch64::{self, Machine};
 use crate::failure::Failure;
 use crate::install::{self, FOR_TESTS};
+use crate::kube;
 use crate::leftovers::RunFolder;
 use crate::nfs_tools;
 use crate::no_std;
@@ -14,7 +15,7 @@ use crate::run;
 /// Cases per property in a round of `soak`, unless `PROPTEST_CASES` says otherwise. The default of proptest is 256.
 const SOAK_CASES: &str = "10000";
 
-/// All tests of the workspace, documentation included; then the slot crate without `std`, and on an emulated
+/// All tests of the workspace, those on Kubernetes and the documentation included; then the slot crate without `std`, and on an emulated
 /// aarch64 unless only this machine's own processor is asked for. With arguments, what they choose and no more.
 pub(crate) fn test(native: bool, args: &[String]) -> Result<(), Failure> {
     let whole = args.is_empty();
@@ -25,9 +26,12 @@ pub(crate) fn test(native: bool, args: &[String]) -> Result<(), Failure> {
     }
     install::ensure(&needed)?;
     nfs_tools::ensure()?;
+    if whole || args.iter().any(|arg| arg.contains("kube")) {
+        kube::prepare_tests()?;
+    }
     // What is missing is said before the long part, not after it.
     let machine = elsewhere.then(Machine::prepare).transpose()?;
-    guarded(run::cargo().args(["test", "--workspace", "--locked"]).args(args))?;
+    guarded(run::cargo().args(["test", "--workspace", "--all-features", "--locked"]).args(args))?;
     if whole {
         no_std::check()?;
     }
@@ -48,6 +52,7 @@ pub(crate) fn test_aarch64(args: &[String]) -> Result<(), Failure> {
 pub(crate) fn soak(minutes: u64) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
     nfs_tools::ensure()?;
+    kube::prepare_tests()?;
     let start = Instant::now();
     let time = Duration::from_secs(minutes * 60);
     let cases = std::env::var("PROPTEST_CASES").unwrap_or_else(|_| SOAK_CASES.to_owned());
@@ -57,11 +62,14 @@ pub(crate) fn soak(minutes: u64) -> Result<(), Failure> {
         guarded(
             run::cargo()
                 .args(common)
-                .args(["--workspace", "--exclude", "slotwright-tests", "--lib", "--bins"])
+                .args(["--workspace", "--all-features", "--exclude", "slotwright-tests", "--lib", "--bins"])
                 .env("PROPTEST_CASES", &cases),
         )?;
         guarded(
-            run::cargo().args(common).args(["--package", "slotwright-tests"]).env("SLOTWRIGHT_SOAK", "1"),
+            run::cargo()
+                .args(common)
+                .args(["--package", "slotwright-tests", "--all-features"])
+                .env("SLOTWRIGHT_SOAK", "1"),
         )?;
         if start.elapsed() >= time {
             eprintln!("No failure; rounds: {round}");

@@ -96,11 +96,23 @@ pub(crate) const OPENSSL: Component = Component {
     elsewhere: "every distribution has it as openssl",
 };
 
+/// Makes Python environments that a program can be installed into.
+const PYTHON_VENV: Component = Component {
+    program: "/usr/lib/python3.11/ensurepip/__init__.py",
+    package: "python3-venv",
+    service: None,
+    purpose: "holds the published schemas of Kubernetes that manifests are validated with",
+    elsewhere: "Debian 12 is needed for these tests",
+};
+
 /// Servers that can be installed by name.
 const ENGINES: [Component; 2] = [REDIS_SERVER, VALKEY_SERVER];
 
 /// What the tests need.
 pub(crate) const FOR_TESTS: [Component; 3] = [REDIS_SERVER, REDIS_CLI, IP];
+
+/// What the tests on Kubernetes need besides.
+pub(crate) const FOR_KUBE_TESTS: [Component; 2] = [OPENSSL, PYTHON_VENV];
 
 /// The component that provides an engine, when it is one that a package manager may have.
 pub(crate) fn engine(program: &str) -> Option<Component> {

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeSet, path::Path, process::ExitCode, sync::Arc};
 
-use slotwright_deploy::{ClusterSpec, Error, LocalDeployment, Silent, UpOptions, exports::Exports};
+use slotwright_deploy::{ClusterSpec, Deployment, Error, Silent, UpOptions, exports::Exports};
 use slotwright_nfs::Consent;
 use slotwright_tests::points::Points;
 
@@ -24,9 +24,10 @@ fn main() -> ExitCode {
     let listing = target.is_none();
     let folder = Path::new(spec).parent().unwrap().to_path_buf();
     let spec = ClusterSpec::load(Path::new(spec)).unwrap();
-    let points = match spec.local_place() {
-        Ok(place) => Points::new(place.data_directory, place.ports, target),
-        Err(_) => Points::new(folder, Vec::new(), target),
+    let points = match (spec.local_place(), &spec.kubernetes) {
+        (Ok(place), _) => Points::new(place.data_directory, place.ports, target),
+        (Err(_), Some(section)) => Points::of_pods(&section.namespace, target),
+        (Err(_), None) => Points::new(folder, Vec::new(), target),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let result = runtime.block_on(act_on(act, spec, &points));
@@ -49,9 +50,13 @@ async fn act_on(act: &str, spec: ClusterSpec, points: &Arc<Points>) -> Result<()
     let consent = Consent { offline: true, ..Consent::default() };
     match act {
         "up" => {
-            LocalDeployment::new(spec, points.effects())?.up(&UpOptions::default(), &Silent).await.map(drop)
+            let deployment = Deployment::new(spec, points.effects()).await?;
+            deployment.up(&UpOptions::default(), &Silent).await.map(drop)
         }
-        "down" => LocalDeployment::new(spec, points.effects())?.down(true, &Silent).await.map(drop),
+        "down" => {
+            let deployment = Deployment::new(spec, points.effects()).await?;
+            deployment.down(true, &Silent).await.map(drop)
+        }
         "exports-apply" => Exports::new(&spec, points.machine())?.apply(&consent).await.map(drop),
         "exports-remove" => {
             Exports::new(&spec, points.machine())?.remove(&BTreeSet::new(), &consent).await.map(drop)

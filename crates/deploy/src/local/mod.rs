@@ -17,17 +17,14 @@ use std::{
 
 use secrecy::SecretString;
 use slotwright_client::Credentials;
-use slotwright_cluster::{
-    Settings,
-    settings::{Setting, canonical},
-};
+use slotwright_cluster::Settings;
 use slotwright_machine::{Lock, LockError};
-use slotwright_topology::{ClusterStatus, ClusterView, Desired, Member, Plan};
+use slotwright_topology::{ClusterView, Desired, Member};
 
 use self::{node::LocalNode, preflight::Survey};
 use crate::{
-    ClusterSpec, ConvergeOptions, Convergence, DeploymentId, Effects, Error, Event, Fleet, LocalPlace,
-    Reporter, Stamp, converge, stamp::Ownership,
+    ClusterSpec, DeploymentId, Down, Effects, Error, Event, Fleet, LocalPlace, Outlook, Reporter, Stamp, Up,
+    UpOptions, converge, stamp::Ownership,
 };
 
 /// How long a server may take to end after it was asked to: it may have to write its data first.
@@ -40,45 +37,6 @@ const STOP_REMINDER: Duration = Duration::from_secs(1);
 /// A node's data is nobody else's business.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
-
-/// What `up` may do beyond the ordinary.
-#[derive(Debug, Clone, Default)]
-pub struct UpOptions {
-    /// Nodes whose folders are taken over although they carry another stamp, or none.
-    pub adopt: Vec<String>,
-    /// How long to wait for what.
-    pub converge: ConvergeOptions,
-}
-
-/// What [`LocalDeployment::up`] did.
-#[derive(Debug)]
-pub struct Up {
-    /// Servers that were started.
-    pub started: usize,
-    /// What the loop did.
-    pub convergence: Convergence,
-}
-
-impl Up {
-    /// True when everything was as wanted already.
-    pub fn unchanged(&self) -> bool {
-        self.started == 0 && self.convergence.changes == 0
-    }
-}
-
-/// What [`LocalDeployment::plan`] found: what `up` would do.
-#[derive(Debug)]
-pub enum Outlook {
-    /// These servers would be started first; only then can the rest be known.
-    Start {
-        /// The nodes.
-        nodes: Vec<String>,
-        /// No node has data yet: the cluster would be created.
-        creation: bool,
-    },
-    /// All servers run; this is what would be done.
-    Plan(Plan),
-}
 
 /// A deployment of processes of this machine.
 pub struct LocalDeployment {
@@ -120,13 +78,24 @@ impl LocalDeployment {
 
     /// What is wanted of the cluster.
     pub fn desired(&self) -> Desired {
-        let running = |name: &str, value: &str| canonical(name, value).unwrap_or_else(|_| value.to_owned());
-        let settings = self.settings.iter().map(|(name, value)| (name.to_owned(), running(name, &value)));
-        Desired {
-            shards: self.spec.shards,
-            replicas: self.spec.replicas_per_shard,
-            settings: settings.filter(|(name, _)| Setting::find(name).is_some()).collect(),
-        }
+        self.spec.desired(&self.settings)
+    }
+
+    /// The deployment's name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// The command of a client, to try.
+    pub fn how_to_connect(&self) -> String {
+        let port = self.place.ports.first().copied().unwrap_or_default();
+        format!("redis-cli -c -h {} -p {port}", self.place.host)
+    }
+
+    /// The folder of the nodes' folders; `None` when nothing of this deployment exists yet.
+    pub fn data(&self) -> Option<String> {
+        let is_new = self.nodes.iter().all(|node| matches!(node.ownership(), Ok(Ownership::Empty)));
+        (!is_new).then(|| self.place.data_directory.display().to_string())
     }
 
     /// Connections to all nodes.
@@ -181,7 +150,8 @@ impl LocalDeployment {
         }
         start::await_loaded(&fleet, &self.nodes).await?;
         let convergence = converge(&fleet, &self.desired(), reporter, &options.converge).await?;
-        Ok(Up { started: stopped.len(), convergence })
+        let phases = convergence.phases.clone();
+        Ok(Up { started: stopped.len(), objects: 0, notes: Vec::new(), phases, convergence })
     }
 
     /// What [`Self::up`] would do; changes nothing.
@@ -202,10 +172,11 @@ impl LocalDeployment {
             preflight::check_shards(&self.nodes, self.spec.shards)?;
             engine::probe(&engine::find(&self.place.engine)?).await?;
             let creation = self.nodes.iter().all(|node| node.nodes_conf().is_none());
-            return Ok(Outlook::Start { nodes: stopped, creation });
+            return Ok(Outlook { start: stopped, creation, ..Outlook::default() });
         }
         let view = self.fleet().observe().await;
-        Ok(Outlook::Plan(slotwright_topology::plan(&view, &self.desired())?))
+        let plan = slotwright_topology::plan(&view, &self.desired())?;
+        Ok(Outlook { plan: Some(plan), ..Outlook::default() })
     }
 
     /// Looks at all nodes; changes nothing and takes no lock.
@@ -217,29 +188,21 @@ impl LocalDeployment {
         let view = fleet.observe().await;
         for (index, node) in view.nodes().iter().enumerate() {
             if node.answer().is_none() {
-                self.refuse_bad_password(&fleet, index).await?;
+                fleet.refuse_bad_login(index).await?;
             }
         }
         Ok(view)
     }
 
-    /// The status of the deployment, deviations from its spec included.
-    ///
-    /// # Errors
-    /// As [`Self::view`].
-    pub async fn status(&self) -> Result<ClusterStatus, Error> {
-        Ok(ClusterStatus::new(self.spec.name.clone(), &self.view().await?, Some(&self.desired())))
-    }
-
     /// Asks all servers of the deployment to end, and waits until they have. With `delete_data` their folders are
-    /// removed afterwards. Returns how many were stopped.
+    /// removed afterwards.
     ///
     /// # Errors
     /// When a folder is not this deployment's, or a server does not end in time; data is then kept.
-    pub async fn down(&self, delete_data: bool, reporter: &dyn Reporter) -> Result<usize, Error> {
+    pub async fn down(&self, delete_data: bool, reporter: &dyn Reporter) -> Result<Down, Error> {
         let data = &self.place.data_directory;
         if !data.is_dir() {
-            return Ok(0);
+            return Ok(Down { stopped: 0, kept: String::new() });
         }
         preflight::identify(&self.spec.name, data, &self.nodes, &[])?;
         let lock = take_lock(data)?;
@@ -248,7 +211,9 @@ impl LocalDeployment {
         if delete_data {
             self.delete_data(data, lock)?;
         }
-        Ok(stopped)
+        let kept =
+            if delete_data { String::new() } else { format!("the data is kept in {}", data.display()) };
+        Ok(Down { stopped, kept })
     }
 
     async fn stop_servers(&self, reporter: &dyn Reporter) -> Result<usize, Error> {
@@ -333,7 +298,7 @@ impl LocalDeployment {
         let fleet = self.fleet();
         let running = || survey.running.iter().enumerate().filter(|(_, running)| running.is_some());
         for (index, _) in running() {
-            self.refuse_bad_password(&fleet, index).await?;
+            fleet.refuse_bad_login(index).await?;
         }
         if self.password.is_none() {
             return Ok(());
@@ -346,13 +311,6 @@ impl LocalDeployment {
             }
         }
         Ok(())
-    }
-
-    async fn refuse_bad_password(&self, fleet: &Fleet, index: usize) -> Result<(), Error> {
-        match fleet.question(index).await {
-            Err(error) if error.is_bad_login() => Err(error),
-            _ => Ok(()),
-        }
     }
 
     fn stamp(&self, survey: &Survey, reporter: &dyn Reporter) -> Result<(), Error> {
@@ -393,11 +351,6 @@ impl LocalDeployment {
             .machine()
             .write_file(path, text.as_bytes(), PRIVATE_FILE)
             .map_err(|source| unwritable(path, source))
-    }
-
-    /// True when nothing of this deployment exists yet.
-    pub fn is_new(&self) -> bool {
-        self.nodes.iter().all(|node| matches!(node.ownership(), Ok(Ownership::Empty)))
     }
 }
 

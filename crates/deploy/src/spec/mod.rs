@@ -18,8 +18,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use slotwright_cluster::{
     Settings,
-    settings::{self, SettingError},
+    settings::{self, Setting, SettingError, canonical},
 };
+use slotwright_topology::Desired;
 
 pub use self::{
     local::{LocalPlace, LocalSpec},
@@ -54,6 +55,9 @@ pub struct ClusterSpec {
     /// The nodes are processes of this machine.
     #[serde(default)]
     pub local: Option<LocalSpec>,
+    /// STUB
+    #[serde(skip)]
+    pub kubernetes: Option<KubernetesSpec>,
     /// Where nodes that run elsewhere keep their data.
     #[serde(default)]
     pub storage: Option<StorageSpec>,
@@ -174,6 +178,17 @@ impl ClusterSpec {
         })?;
         settings.merge(&wanted);
         Ok(settings)
+    }
+
+    /// What is wanted of the cluster, when its nodes run with `settings`.
+    pub(crate) fn desired(&self, settings: &Settings) -> Desired {
+        let running = |name: &str, value: &str| canonical(name, value).unwrap_or_else(|_| value.to_owned());
+        let settings = settings.iter().map(|(name, value)| (name.to_owned(), running(name, &value)));
+        Desired {
+            shards: self.shards,
+            replicas: self.replicas_per_shard,
+            settings: settings.filter(|(name, _)| Setting::find(name).is_some()).collect(),
+        }
     }
 
     /// The password, from where the spec says.
@@ -378,3 +393,9 @@ mod tests {
         assert_eq!(published, ClusterSpec::json_schema(), "{hint}");
     }
 }
+
+/// STUB
+#[derive(Debug, Clone)]
+pub struct KubernetesSpec { 
+/// STUB
+pub namespace: String }

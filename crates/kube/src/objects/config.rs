@@ -36,7 +36,7 @@ const SCRIPTS: [(&str, &str); 4] = [
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn redis_conf(blueprint: &Blueprint) -> String {
-    let mut settings = blueprint.shown_settings().clone();
+    let mut settings = blueprint.settings().clone();
     settings.merge(&owned(blueprint));
     format!("# Written by slotwright for {}.\n{}", blueprint.wanted().name, settings.render())
 }

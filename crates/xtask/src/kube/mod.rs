@@ -15,7 +15,7 @@ use clap::Subcommand;
 
 use crate::checks;
 use crate::failure::Failure;
-use crate::install::{self, FOR_TESTS, OPENSSL};
+use crate::install::{self, FOR_KUBE_TESTS, FOR_TESTS};
 use crate::run;
 
 use place::{CACHE_VARIABLE, Place};
@@ -61,12 +61,11 @@ pub(crate) enum Kube {
 }
 
 /// Tests that need what [`test()`] prepares; they are built with the feature `kube` only.
-const TESTS: [&str; 4] = ["kube_apply", "kube_objects", "kube_scripts", "kube_up"];
+const TESTS: [&str; 5] = ["kube_apply", "kube_deploy", "kube_objects", "kube_scripts", "kube_up"];
 
 fn test(args: &[String]) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
-    install::ensure(&[OPENSSL])?;
-    ensure()?;
+    prepare_tests()?;
     let common = ["test", "--locked", "--features"];
     checks::guarded(run::cargo().args(common).args(["client", "--package", "slotwright-kube"]).args(args))?;
     let mut cargo = run::cargo();
@@ -77,8 +76,14 @@ fn test(args: &[String]) -> Result<(), Failure> {
     checks::guarded(cargo.args(args))
 }
 
+/// Makes sure of all that the tests on Kubernetes need besides what every test needs.
+pub(crate) fn prepare_tests() -> Result<(), Failure> {
+    install::ensure(&FOR_KUBE_TESTS)?;
+    ensure()
+}
+
 /// Makes sure of all that a cluster is started with; says so before it downloads or builds anything.
-pub(crate) fn ensure() -> Result<(), Failure> {
+fn ensure() -> Result<(), Failure> {
     cache(&Place::new()?).ensure().map(drop)
 }
 
