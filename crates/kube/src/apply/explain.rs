@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Event, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ListParams, LogParams};
 
-use super::standing::{Halt, Look, containers, halt};
+use super::standing::{Halt, Look, halted};
 use super::{Applier, PARALLEL};
 
 /// How many events are asked for: a namespace keeps those of an hour.
@@ -64,8 +64,8 @@ impl Applier {
         };
         let (events, claims) = (&events, &claims);
         let explained = stream::iter(lagging).map(async |pod| {
-            let log = match containers(pod).find_map(|status| Some((status, halt(status)?))) {
-                Some((status, Halt { ended: true, .. })) => self.log_end(namespace, pod, &status.name).await,
+            let log = match halted(pod) {
+                Some(Halt { ended: true, container, .. }) => self.log_end(namespace, pod, &container).await,
                 _ => None,
             };
             trouble(pod, events, claims, log.as_deref())
@@ -93,14 +93,20 @@ impl Applier {
     async fn log_end(&self, namespace: &str, pod: &Pod, container: &str) -> Option<String> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let (name, place) = (pod.metadata.name.as_deref()?, place(pod));
-        // Not `previous`: of one that does not run, this gives the last run's.
-        let options = LogParams {
-            container: Some(container.to_owned()),
-            tail_lines: Some(LOG_LINES),
-            ..LogParams::default()
-        };
-        let log = self.ask(&format!("read the log of {place}"), &place, api.logs(name, &options)).await;
-        last_words(&log.ok()?)
+        for previous in [false, true] {
+            // Of a container that does not run, the last run's; it may have been started again meanwhile.
+            let options = LogParams {
+                container: Some(container.to_owned()),
+                tail_lines: Some(LOG_LINES),
+                previous,
+                ..LogParams::default()
+            };
+            let log = self.ask(&format!("read the log of {place}"), &place, api.logs(name, &options)).await;
+            if let Some(words) = last_words(&log.ok()?) {
+                return Some(words);
+            }
+        }
+        None
     }
 
     /// The identities of what makes pods with these labels; nothing where they must not be seen.
@@ -264,4 +270,73 @@ fn last_words(log: &str) -> Option<String> {
         shown.push('…');
     }
     Some(shown).filter(|shown| !shown.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::standing::tests::{pod, waiting};
+    use super::*;
+
+    fn event(kind: &str, name: &str, reason: &str, message: &str) -> Event {
+        let object = json!({"kind": kind, "namespace": "shop", "name": name, "uid": "1"});
+        let text = json!({"metadata": {}, "involvedObject": object, "reason": reason, "message": message});
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_cause_is_told_with_what_to_do() {
+        let pull = [event("Pod", "a-0", "Failed", "no such host")];
+        let told = trouble(&waiting("ImagePullBackOff", 0), &pull, &[], None).to_string();
+        assert!(told.contains("r:1: ImagePullBackOff; no such host; correct the image"), "{told}");
+        let mount = [event("Pod", "a-0", "FailedMount", "secret \"x\" not found")];
+        let told = trouble(&waiting("ContainerCreating", 0), &mount, &[], None);
+        assert_eq!(told.what, "secret \"x\" not found");
+        assert!(told.remedy.contains("Secrets and ConfigMaps"));
+        let told = trouble(&waiting("CrashLoopBackOff", 3), &[], &[], Some("slotwright: no"));
+        assert!(told.what.ends_with("4 times by now; it says: slotwright: no"), "{told}");
+        let told = trouble(&pod(&json!({"phase": "Pending"})), &[], &[], None);
+        assert_eq!(told.what, "Pending, waiting for a node");
+    }
+
+    #[test]
+    fn an_event_of_a_pod_before_it_is_not_this_pods() {
+        let mut old = event("Pod", "a-0", "FailedMount", "old");
+        old.involved_object.uid = Some("0".to_owned());
+        let told = trouble(&waiting("ContainerCreating", 0), &[old], &[], None);
+        assert_eq!(told.what, "not begun, getting its volumes and image");
+    }
+
+    #[test]
+    fn a_claim_says_itself_why_it_has_no_volume() {
+        let condition = json!({"type": "PodScheduled", "status": "False",
+            "message": "0/1 nodes are available: 1 pod has unbound immediate PersistentVolumeClaims."});
+        let mut pod = pod(&json!({"conditions": [condition]}));
+        let volume = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-a-0"}}]);
+        pod.spec.as_mut().unwrap().volumes = serde_json::from_value(volume).unwrap();
+        let claim = event("PersistentVolumeClaim", "data-a-0", "FailedBinding", "no storage class is set");
+        let told = trouble(&pod, &[], &[claim], None);
+        assert!(told.what.ends_with("; claim data-a-0: no storage class is set"), "{told}");
+        assert!(told.remedy.contains("StorageClass"));
+    }
+
+    #[test]
+    fn pods_that_are_not_made_are_explained_by_who_should_make_them() {
+        let events = [event("StatefulSet", "a", "FailedCreate", "exceeded quota: small, limited: pods=0")];
+        let told = missing(&events, None).unwrap().to_string();
+        assert!(told.starts_with("StatefulSet shop/a: exceeded quota") && told.contains("raised"), "{told}");
+        let others = BTreeSet::from(["2".to_owned()]);
+        assert_eq!(missing(&events, Some(&others)), None);
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_one_safe_line() {
+        let log = "1\nslotwright: the volume belongs to another. It says: {\n  \"name\": \"b\"\n}. Bind\n";
+        let told = "slotwright: the volume belongs to another. It says: { \"name\": \"b\" }. Bind";
+        assert_eq!(last_words(log).unwrap(), told);
+        assert_eq!(last_words("a\nb\nc\n\nd\u{1b}[0m\n").unwrap(), "b / c / d [0m");
+        assert_eq!(last_words("\n"), None);
+        assert_eq!(last_words(&"x".repeat(5000)).unwrap().chars().count(), SHOWN + 1);
+    }
 }

@@ -147,3 +147,116 @@ impl History {
         look.allowance.checked_sub(loaded).filter(|left| !left.is_zero())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::standing::tests::{container, pod, scheduled, waiting};
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn named(name: &str, mut look: Look) -> Look {
+        look.state.uid = name.to_owned();
+        look
+    }
+
+    fn loading() -> Look {
+        Look::at(&scheduled(&container(&json!({"running": {}}), 0)))
+    }
+
+    fn up() -> Look {
+        let mut up = container(&json!({"running": {}}), 0);
+        up["started"] = json!(true);
+        Look::at(&scheduled(&up))
+    }
+
+    fn coming() -> Look {
+        Look::at(&pod(&json!({})))
+    }
+
+    fn failing() -> Look {
+        Look::at(&waiting("ImagePullBackOff", 0))
+    }
+
+    /// The answers to what is seen at these seconds, waiting for `wanted` started pods for a minute.
+    fn run(wanted: usize, seen: &[(u64, Vec<Look>)]) -> Vec<Next> {
+        let begun = Instant::now();
+        let mut patience = Patience::new(wanted, Stage::Started, seconds(60), begun);
+        let answers = seen.iter().map(|(at, looks)| match patience.next(begun + seconds(*at), looks, None) {
+            // Relative, so that it can be compared.
+            Next::Wait(until) => Next::Wait(Instant::now() + (until - begun)),
+            other => other,
+        });
+        answers.collect()
+    }
+
+    fn waits_until(next: Next, second: u64) -> bool {
+        matches!(next, Next::Wait(until) if (until - Instant::now()).as_secs_f64().round() == second as f64)
+    }
+
+    #[test]
+    fn enough_pods_end_it_and_too_few_use_the_patience_up() {
+        assert_eq!(run(1, &[(0, vec![up()])]), [Next::Done]);
+        assert_eq!(run(0, &[(0, vec![])]), [Next::Done]);
+        let next = run(2, &[(0, vec![]), (20, vec![up()]), (60, vec![up()])]);
+        assert!(waits_until(next[0], 60) && waits_until(next[1], 60));
+        assert_eq!(next[2], Next::GiveUp);
+    }
+
+    #[test]
+    fn servers_that_load_are_waited_for_as_long_as_their_probe_allows() {
+        // 74 seconds from the 50th on.
+        let next = run(1, &[(0, vec![coming()]), (50, vec![loading()]), (100, vec![loading()])]);
+        assert!(waits_until(next[1], 124) && waits_until(next[2], 124), "{next:?}");
+        let late = run(
+            1,
+            &[(0, vec![coming()]), (50, vec![loading()]), (124, vec![loading()]), (134, vec![loading()])],
+        );
+        // What was left of the patience.
+        assert!(waits_until(late[2], 134), "{late:?}");
+        assert_eq!(late[3], Next::GiveUp);
+    }
+
+    #[test]
+    fn one_that_loads_gives_no_time_to_one_that_does_not_come() {
+        let both = || vec![named("1", loading()), named("2", coming())];
+        assert_eq!(run(2, &[(0, both()), (60, both())])[1], Next::GiveUp);
+        // But where one is enough, it is.
+        assert!(waits_until(run(1, &[(0, both()), (60, both())])[1], 74));
+    }
+
+    #[test]
+    fn what_does_not_mend_itself_ends_it_early() {
+        let next = run(1, &[(0, vec![coming()]), (5, vec![failing()]), (15, vec![failing()])]);
+        assert!(waits_until(next[1], 15), "{next:?}");
+        assert_eq!(next[2], Next::GiveUp);
+        // With others that load, too.
+        let both = || vec![named("1", loading()), named("2", failing())];
+        assert_eq!(run(2, &[(0, both()), (10, both())])[1], Next::GiveUp);
+        // Unless there are enough without it.
+        assert!(matches!(run(1, &[(0, both()), (10, both())])[1], Next::Wait(_)));
+    }
+
+    #[test]
+    fn a_server_that_ran_well_in_between_fails_anew() {
+        let next = run(1, &[(0, vec![failing()]), (1, vec![loading()]), (30, vec![failing()])]);
+        assert!(waits_until(next[2], 40), "{next:?}");
+        // One that ran for a moment does not.
+        let next = run(1, &[(0, vec![failing()]), (9, vec![loading()]), (10, vec![failing()])]);
+        assert_eq!(next[2], Next::GiveUp);
+    }
+
+    #[test]
+    fn pods_that_nobody_may_make_are_not_waited_for() {
+        let begun = Instant::now();
+        let mut patience = Patience::new(1, Stage::Ready, seconds(60), begun);
+        let mut next = |at, looks: &[Look]| patience.next(begun + seconds(at), looks, Some(begun));
+        assert_eq!(next(2, &[]), Next::Wait(begun + seconds(10)));
+        assert!(matches!(next(10, &[coming()]), Next::Wait(_)));
+        assert_eq!(next(11, &[]), Next::GiveUp);
+    }
+}

@@ -30,7 +30,7 @@ pub struct PodState {
     pub deleting: bool,
     /// What it is doing now, in a few words: `loading its data`.
     pub doing: &'static str,
-    /// What keeps it from being started.
+    /// What keeps it from being started or ready, as far as the pod itself tells.
     pub trouble: Option<Trouble>,
 }
 
@@ -111,12 +111,14 @@ impl Look {
         let deleting = pod.metadata.deletion_timestamp.is_some();
         let started = server.is_some_and(|server| server.started == Some(true));
         let ready = condition(pod, "Ready").is_some_and(|(is, _)| is);
-        let (outlook, doing, trouble) = Self::judge(pod, server);
         let (outlook, doing, trouble) = match (deleting, started, ready) {
             (true, ..) => (Outlook::Coming, "being deleted", None),
             (_, _, true) => (Outlook::Up, "ready", None),
-            (_, true, _) => (Outlook::Up, "started", None),
-            _ => (outlook, doing, trouble),
+            (_, true, _) => match halted(pod) {
+                Some(halt) => (halt.outlook, "started", Some(halt.trouble(pod))),
+                None => (Outlook::Up, "started", None),
+            },
+            _ => Self::judge(pod, server),
         };
         let state = PodState {
             name: pod.metadata.name.clone().unwrap_or_default(),
@@ -146,15 +148,12 @@ impl Look {
         if let Some((false, message)) = condition(pod, "PodScheduled") {
             return (Outlook::Coming, "waiting for a node", trouble(unscheduled(message)));
         }
-        let running = server.and_then(|server| server.state.as_ref()?.running.as_ref()).is_some();
-        let others = containers(pod).find_map(|container| Some((container, halt(container)?)));
-        match others {
-            // Another container's affair does not keep the server from starting.
-            Some((container, _)) if running && container.name != NODE_CONTAINER => {
-                (Outlook::Loading, "loading its data", None)
-            }
-            Some((_, halt)) => (halt.outlook, halt.doing, trouble((halt.what, halt.remedy))),
-            None if running => (Outlook::Loading, "loading its data", None),
+        // Another container's affair does not keep a server that runs from starting.
+        if server.and_then(|server| server.state.as_ref()?.running.as_ref()).is_some() {
+            return (Outlook::Loading, "loading its data", None);
+        }
+        match halted(pod) {
+            Some(halt) => (halt.outlook, halt.doing, Some(halt.trouble(pod))),
             None if condition(pod, "PodScheduled").is_some() => {
                 (Outlook::Coming, "getting its volumes and image", None)
             }
@@ -167,13 +166,6 @@ impl Look {
 fn server(pod: &Pod) -> Option<&ContainerStatus> {
     let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
     statuses.find(|status| status.name == NODE_CONTAINER)
-}
-
-/// All containers, those that run first first.
-pub(super) fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    pod.status.iter().flat_map(|status| {
-        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten())
-    })
 }
 
 /// Whether a condition holds, and what is said of it.
@@ -228,16 +220,31 @@ fn unscheduled(message: Option<&str>) -> (String, &'static str) {
 }
 
 /// What keeps a container from running.
+#[derive(Debug)]
 pub(super) struct Halt {
-    pub(super) outlook: Outlook,
-    pub(super) doing: &'static str,
-    pub(super) what: String,
-    pub(super) remedy: &'static str,
+    pub(super) container: String,
     /// It ran and ended; its log tells more.
     pub(super) ended: bool,
+    outlook: Outlook,
+    doing: &'static str,
+    what: String,
+    remedy: &'static str,
 }
 
-pub(super) fn halt(status: &ContainerStatus) -> Option<Halt> {
+impl Halt {
+    fn trouble(self, pod: &Pod) -> Trouble {
+        Trouble { place: place(pod), what: self.what, remedy: self.remedy }
+    }
+}
+
+/// The first container that something keeps from running, those that run before the others first.
+pub(super) fn halted(pod: &Pod) -> Option<Halt> {
+    let status = pod.status.as_ref()?;
+    let first = status.init_container_statuses.iter().flatten();
+    first.chain(status.container_statuses.iter().flatten()).find_map(halt)
+}
+
+fn halt(status: &ContainerStatus) -> Option<Halt> {
     let name = &status.name;
     let state = status.state.as_ref()?;
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
@@ -270,6 +277,7 @@ pub(super) fn halt(status: &ContainerStatus) -> Option<Halt> {
             } else {
                 "correct what its log tells (kubectl logs --previous); to have it started again at once, delete the pod"
             },
+            container: name.clone(),
             ended: true,
         });
     }
@@ -289,5 +297,104 @@ pub(super) fn halt(status: &ContainerStatus) -> Option<Halt> {
         (Outlook::Coming, "waiting", "see kubectl describe")
     };
     let what = format!("container {name}, {}: {reason}{message}", status.image);
-    Some(Halt { outlook, doing, what, remedy, ended: false })
+    Some(Halt { container: name.clone(), ended: false, outlook, doing, what, remedy })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    pub(in super::super) fn pod(status: &Value) -> Pod {
+        let metadata = json!({"name": "a-0", "namespace": "shop", "uid": "1"});
+        let probe = json!({"exec": {"command": ["x"]}, "periodSeconds": 5, "failureThreshold": 12, "timeoutSeconds": 9});
+        let spec = json!({"containers": [{"name": "redis", "startupProbe": probe}]});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
+    }
+
+    pub(in super::super) fn container(state: &Value, restarts: i32) -> Value {
+        let ended = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+        json!({"name": "redis", "image": "r:1", "imageID": "", "ready": false, "restartCount": restarts,
+            "state": state, "lastState": if restarts > 0 { ended } else { json!({}) }, "started": false})
+    }
+
+    pub(in super::super) fn scheduled(container: &Value) -> Pod {
+        let condition = json!({"type": "PodScheduled", "status": "True"});
+        pod(&json!({"conditions": [condition], "containerStatuses": [container], "podIP": "10.0.0.7"}))
+    }
+
+    pub(in super::super) fn waiting(reason: &str, restarts: i32) -> Pod {
+        scheduled(&container(&json!({"waiting": {"reason": reason}}), restarts))
+    }
+
+    fn told(pod: &Pod) -> (Outlook, &'static str, String) {
+        let look = Look::at(pod);
+        (look.outlook, look.state.doing, look.state.trouble.map(|one| one.to_string()).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_pod_goes_its_way() {
+        let none = String::new();
+        assert_eq!(told(&pod(&json!({}))), (Outlook::Coming, "waiting for a node", none.clone()));
+        let made = waiting("ContainerCreating", 0);
+        assert_eq!(told(&made), (Outlook::Coming, "getting its volumes and image", none.clone()));
+        let running = container(&json!({"running": {}}), 0);
+        assert_eq!(told(&scheduled(&running)), (Outlook::Loading, "loading its data", none.clone()));
+        let mut up = running;
+        up["started"] = json!(true);
+        let started = Look::at(&scheduled(&up));
+        assert_eq!((started.outlook, started.state.doing), (Outlook::Up, "started"));
+        assert!(started.state.is_at(Stage::Started) && !started.state.is_at(Stage::Ready));
+        assert_eq!(started.state.address, Some([10, 0, 0, 7].into()));
+    }
+
+    #[test]
+    fn a_pod_that_is_going_counts_for_nothing() {
+        let mut up = container(&json!({"running": {}}), 0);
+        up["started"] = json!(true);
+        let mut pod = scheduled(&up);
+        let ready = json!({"type": "Ready", "status": "True"});
+        let conditions = pod.status.as_mut().unwrap().conditions.as_mut().unwrap();
+        conditions.push(serde_json::from_value(ready).unwrap());
+        assert!(PodState::of(&pod).is_at(Stage::Ready));
+        pod.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        let state = PodState::of(&pod);
+        assert!(!state.is_at(Stage::Ready) && !state.is_at(Stage::Started) && state.doing == "being deleted");
+    }
+
+    #[test]
+    fn what_does_not_mend_itself_is_known() {
+        for reason in ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"] {
+            assert_eq!(Look::at(&waiting(reason, 0)).outlook, Outlook::Failing, "{reason}");
+        }
+        let (outlook, _, text) = told(&waiting("CrashLoopBackOff", 1));
+        assert_eq!(outlook, Outlook::Coming);
+        let start = "Pod shop/a-0: container redis ended with exit status 1, 2 times by now; correct what";
+        assert!(text.starts_with(start), "{text}");
+        assert_eq!(Look::at(&waiting("CrashLoopBackOff", 2)).outlook, Outlook::Failing);
+        let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let (_, _, text) = told(&scheduled(&container(&killed, 0)));
+        assert!(text.contains("exit status 137 (OOMKilled); give it more memory"), "{text}");
+    }
+
+    #[test]
+    fn the_remedy_fits_the_one_reason_a_scheduler_has() {
+        let remedy = |message: &str| unscheduled(Some(message)).1;
+        assert!(
+            remedy("0/1 nodes are available: 1 Insufficient cpu.")
+                .starts_with("free or add room on nodes, or")
+        );
+        assert!(
+            remedy("0/1 nodes are available: 1 node(s) had taint {a: b}, that …").contains("kubectl taint")
+        );
+        let several = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had taint {a: b}, that …";
+        assert!(remedy(several).contains("decide where it can run"));
+    }
+
+    #[test]
+    fn a_server_may_load_for_as_long_as_its_probe_allows() {
+        assert_eq!(allowance(&pod(&json!({}))), Duration::from_secs(13 * 5 + 9));
+        assert_eq!(allowance(&Pod::default()), Duration::ZERO);
+    }
 }
