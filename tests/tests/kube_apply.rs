@@ -19,7 +19,7 @@ use kube::{
     core::ApiResource,
 };
 use serde_json::{Value, json};
-use slotwright_kube::apply::{Applier, Change, Error, Force, Volumes, What, object};
+use slotwright_kube::apply::{Applier, Change, Error, Force, PodState, Stage, Volumes, What, object};
 use slotwright_machine::{Effect, Machine, Witness};
 use slotwright_tests::{
     kube::{IMAGE, Kubernetes, succeed},
@@ -196,16 +196,17 @@ async fn over_the_quota(applier: &Applier) {
 
 async fn not_ready(applier: &Applier, namespace: &str, seconds: u64) -> String {
     let time = Duration::from_secs(seconds);
-    let error = applier.ready_pods(namespace, LABEL, 1, time, |_| {}).await.unwrap_err();
-    assert!(matches!(error, Error::NotReady { ready: 0, wanted: 1, .. }), "{error}");
+    let error = applier.await_pods(namespace, LABEL, 1, Stage::Ready, time, &mut |_| {}).await.unwrap_err();
+    assert!(matches!(error, Error::NotReady { reached: 0, wanted: 1, .. }), "{error}");
     error.to_string()
 }
 
 async fn pods_that_come_up_and_pods_that_do_not(applier: &Applier) {
     let mut seen = Vec::new();
     let time = Duration::from_secs(60);
-    applier.ready_pods("once", LABEL, 1, time, |ready| seen.push(ready)).await.unwrap();
-    assert_eq!(seen.last(), Some(&1));
+    let mut progress = |pods: &[PodState]| seen.extend(pods.iter().map(|pod| pod.doing));
+    applier.await_pods("once", LABEL, 1, Stage::Ready, time, &mut progress).await.unwrap();
+    assert_eq!(seen.last(), Some(&"ready"));
 
     let set = |name: &str, pod: &Value| objects([namespace(name), stateful_set(name, "a", pod)]);
     done(applier, &set("pull", &pod("registry.invalid/redis:1"))).await;

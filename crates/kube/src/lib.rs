@@ -25,7 +25,8 @@
 //! |---|---|
 //! | [`objects`] | one function for each kind of object |
 //! | [`render`] | YAML documents, and a folder with a `kustomization.yaml` |
-//! | `apply` | with the feature `client`: brings objects to an API server and waits for what they become |
+//! | `apply` | with the feature `client`: brings objects to an API server, waits for their pods, and forwards connections |
+//! | `lease` | with the feature `client`: one deployer at a time |
 //! | [`tutorial`] | the deployment of the tutorial, with each of its corrections and the reason |
 //!
 #![doc = include_str!("../IMAGE.md")]
@@ -34,6 +35,8 @@
 pub mod apply;
 mod check;
 mod image;
+#[cfg(feature = "client")]
+pub mod lease;
 mod names;
 pub mod objects;
 mod quantity;

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
+use kube::client::AuthError;
 use kube::core::response::StatusCause;
 
-use super::wait::Trouble;
+use super::explain::Trouble;
+use super::standing::Stage;
 
 /// Why something was not brought about. Nothing was changed by the request that failed, unless said.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// There is no way to a server to be had from the kubeconfig, or from the pod we run in.
-    #[error(
-        "no cluster can be found: {why}; set KUBECONFIG, or name a context that `kubectl config get-contexts` lists"
-    )]
+    #[error("no cluster can be found: {why}")]
     Kubeconfig {
-        /// The library's words.
+        /// What is wrong, and what to do.
         why: String,
     },
     /// The server does not know us.
@@ -116,16 +116,37 @@ pub enum Error {
         /// The library's words, down to the cause.
         why: String,
     },
-    /// Pods did not become ready in time.
-    #[error("{ready} of {wanted} pods are ready after {} s{}", after.as_secs(), troubles.iter().map(|one| format!("\n  {one}")).collect::<String>())]
+    /// The server's certificate is not one that the kubeconfig vouches for.
+    #[error(
+        "{object}: the server's certificate is not accepted: {why}; see whether the kubeconfig has the right server and \
+         certificate authority"
+    )]
+    Untrusted {
+        /// What was asked for.
+        object: String,
+        /// The library's words, down to the cause.
+        why: String,
+    },
+    /// Pods did not come up in time, or it was of no use to wait longer.
+    #[error("{reached} of {wanted} pods are {stage} after {} s{}", after.as_secs(), lines(troubles))]
     NotReady {
-        /// How many are ready.
-        ready: usize,
-        /// How many should be.
+        /// How far they should come.
+        stage: Stage,
+        /// How many have come so far.
+        reached: usize,
+        /// How many should.
         wanted: usize,
-        /// The time given.
+        /// How long they were waited for.
         after: Duration,
         /// What is wrong with the others, as far as it is known.
+        troubles: Vec<Trouble>,
+    },
+    /// Pods did not go in time.
+    #[error("{} pods are still there after {} s{}", troubles.len(), after.as_secs(), lines(troubles))]
+    NotGone {
+        /// How long they were waited for.
+        after: Duration,
+        /// What keeps each.
         troubles: Vec<Trouble>,
     },
 }
@@ -136,7 +157,14 @@ impl Error {
         let object = object.to_owned();
         let status = match error {
             kube::Error::Api(status) => status,
-            other => return Self::Unreachable { object, why: chain(&other) },
+            kube::Error::Auth(_) => return Self::Unauthorized { object, why: of_library(&error) },
+            other => {
+                let why = of_library(&other);
+                return match why.contains("invalid peer certificate") {
+                    true => Self::Untrusted { object, why },
+                    false => Self::Unreachable { object, why },
+                };
+            }
         };
         let code = status.code;
         let causes = status.details.map(|details| details.causes).unwrap_or_default();
@@ -173,6 +201,21 @@ fn fields(causes: &[StatusCause]) -> String {
         format!("{} (set by {by})", cause.field)
     });
     told.collect::<Vec<_>>().join(", ")
+}
+
+fn lines(troubles: &[Trouble]) -> String {
+    troubles.iter().map(|one| format!("\n  {one}")).collect()
+}
+
+/// What the library says, without what a program for credentials has printed: that may be a credential.
+pub(crate) fn of_library(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Auth(AuthError::AuthExecRun { cmd, out }) => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            format!("the program for credentials `{cmd}` failed ({}): {}", out.status, said.trim())
+        }
+        other => chain(other),
+    }
 }
 
 /// An error with all that caused it.

@@ -4,6 +4,9 @@
 //! says whose field it is when we would change another's. What would change is asked of the server too (a dry run), so
 //! that its defaults are no differences, and only objects that change are sent.
 //!
+//! Then the pods that come of it are waited for and explained where they do not come up, and connections to them are
+//! forwarded.
+//!
 //! Every request goes through a [`Machine`], whose witness sees it before and after.
 //!
 //! ```no_run
@@ -23,29 +26,39 @@
 //! # }
 //! ```
 
+mod connect;
 mod diff;
 mod error;
+mod explain;
+mod forward;
 mod kinds;
+mod look;
+mod patience;
+mod pods;
 mod prune;
-mod wait;
+mod standing;
 
 use std::fmt;
 use std::time::Duration;
 
+use futures::stream::{self, StreamExt};
+use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
-use kube::config::KubeConfigOptions;
-use kube::{Client, Config};
 use serde_json::Value;
 use slotwright_machine::{Effect, Machine};
 
 pub use diff::Difference;
 pub use error::Error;
+pub use explain::Trouble;
+pub use forward::Forward;
 use kinds::{Kind, Kinds};
 pub use prune::{Unwanted, Volumes};
-pub use wait::Trouble;
+pub use standing::{PodState, Stage};
 
 /// How long an answer may take, by default.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many requests that change nothing may be under way at the same time.
+const PARALLEL: usize = 8;
 
 /// Whether fields that others have set are taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +72,11 @@ pub enum Force {
 /// An API server, and the name we change things under.
 #[derive(Clone)]
 pub struct Applier {
-    client: Client,
+    pub(crate) client: Client,
     manager: String,
     machine: Machine,
     patience: Duration,
+    in_cluster: bool,
 }
 
 impl fmt::Debug for Applier {
@@ -111,6 +125,23 @@ impl fmt::Display for Change {
     }
 }
 
+impl Change {
+    /// The kind of the object: `StatefulSet`.
+    pub fn kind(&self) -> &str {
+        &self.kind.resource.kind
+    }
+
+    /// The name of the object.
+    pub fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The namespace of the object; nothing for kinds without.
+    pub fn namespace(&self) -> Option<&str> {
+        self.object.metadata.namespace.as_deref().filter(|_| self.kind.namespaced)
+    }
+}
+
 /// Any Kubernetes object as one that can be applied.
 ///
 /// # Errors
@@ -120,29 +151,9 @@ pub fn object<K: k8s_openapi::serde::Serialize>(typed: &K) -> Result<DynamicObje
 }
 
 impl Applier {
-    /// The cluster of a context of the kubeconfig (the current one when none is named), or the one we run in.
-    /// `manager` is the name our fields are known by; every request passes `machine`.
-    ///
-    /// # Errors
-    /// [`Error::Kubeconfig`]. Whether the server answers is not tried.
-    pub async fn connect(context: Option<&str>, manager: &str, machine: Machine) -> Result<Self, Error> {
-        let wrong = |why: String| Error::Kubeconfig { why };
-        let config = match context {
-            None => Config::infer().await.map_err(|error| wrong(error::chain(&error)))?,
-            Some(context) => {
-                let options =
-                    KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-                let named = Config::from_kubeconfig(&options).await;
-                named.map_err(|error| wrong(error::chain(&error)))?
-            }
-        };
-        let client = Client::try_from(config).map_err(|error| wrong(error::chain(&error)))?;
-        Ok(Self::new(client, manager, machine))
-    }
-
     /// With a client that is there.
     pub fn new(client: Client, manager: &str, machine: Machine) -> Self {
-        Self { client, manager: manager.to_owned(), machine, patience: PATIENCE }
+        Self { client, manager: manager.to_owned(), machine, patience: PATIENCE, in_cluster: false }
     }
 
     /// With another time for each answer; it is 30 seconds otherwise.
@@ -152,34 +163,43 @@ impl Applier {
         self
     }
 
+    /// True when the way to the server came from the pod we run in, so that pods can be reached from here.
+    pub fn in_cluster(&self) -> bool {
+        self.in_cluster
+    }
+
     /// What applying these objects would change, in their order. The server is asked, and changes nothing.
     ///
     /// # Errors
     /// What applying them would fail with, as far as the server can tell before.
     pub async fn plan(&self, objects: &[DynamicObject], force: Force) -> Result<Vec<Change>, Error> {
         let mut kinds = Kinds::default();
-        let mut changes: Vec<Change> = Vec::with_capacity(objects.len());
+        let mut asked = Vec::with_capacity(objects.len());
         for object in objects {
             let (kind, note) = kinds.find(self, object).await?;
-            let mut object = object.clone();
-            object.types = Some(kind.types());
-            let place = kind.place(&object);
+            let object = DynamicObject { types: Some(kind.types()), ..object.clone() };
+            asked.push((kind.place(&object), kind, object, note));
+        }
+        let asked = asked.into_iter().map(async |(place, kind, object, note)| {
             let was = self.get(&kind, &object, &place).await?;
             let tried = self.send(&kind, &object, &place, force, true).await;
+            Ok((was, tried, Change { place, what: What::Create, note, object, kind }))
+        });
+        let mut answers = stream::iter(asked).buffered(PARALLEL);
+        let mut changes: Vec<Change> = Vec::with_capacity(objects.len());
+        while let Some(answer) = answers.next().await {
+            let (was, tried, mut change): (Option<DynamicObject>, _, Change) = answer?;
             let would_be = match tried {
                 Ok(would_be) => Some(would_be),
                 // The namespace is made by an earlier one of these.
-                Err(Error::NoNamespace { .. }) if makes_namespace(&changes, &object) => None,
+                Err(Error::NoNamespace { .. }) if makes_namespace(&changes, &change.object) => None,
                 Err(error) => return Err(error),
             };
-            let what = match (was, would_be) {
-                (Some(was), Some(would_be)) => {
-                    let differences = diff::between(&json(&was), &json(&would_be));
-                    if differences.is_empty() { What::Keep } else { What::Change(differences) }
-                }
-                _ => What::Create,
-            };
-            changes.push(Change { place, what, note, object, kind });
+            if let (Some(was), Some(would_be)) = (was, would_be) {
+                let differences = diff::between(&json(&was), &json(&would_be));
+                change.what = if differences.is_empty() { What::Keep } else { What::Change(differences) };
+            }
+            changes.push(change);
         }
         Ok(changes)
     }
@@ -225,7 +245,7 @@ impl Applier {
     }
 
     /// One request, seen by the witness and answered in time.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         what: &str,
         place: &str,

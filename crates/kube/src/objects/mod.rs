@@ -51,6 +51,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::{Blueprint, Storage, Style, names};
 
+/// The container of the server: the tutorial's name.
+pub const NODE_CONTAINER: &str = "redis";
 /// The port of clients and of replication.
 pub const CLIENT_PORT: u16 = 6379;
 /// The port of the cluster bus.

@@ -15,8 +15,8 @@ use k8s_openapi::{
 };
 
 use super::{
-    BUS_PORT, CLIENT_PORT, CONFIG_FOLDER, DATA_FOLDER, RUN_FOLDER, SCRIPTS_FOLDER, SECRETS_FOLDER,
-    TLS_FOLDER,
+    BUS_PORT, CLIENT_PORT, CONFIG_FOLDER, DATA_FOLDER, NODE_CONTAINER, RUN_FOLDER, SCRIPTS_FOLDER,
+    SECRETS_FOLDER, TLS_FOLDER,
     access::{self, TLS_KEYS},
     config::{PRE_STOP, PROBE, REDIS_CONF, START},
     guard, metrics,
@@ -80,8 +80,7 @@ fn container(blueprint: &Blueprint, ordinal: u32) -> Container {
     let wanted = blueprint.wanted();
     let hand_over = wanted.grace_seconds.saturating_sub(SHUTDOWN_SECONDS).to_string();
     Container {
-        // The tutorial's name.
-        name: "redis".to_owned(),
+        name: NODE_CONTAINER.to_owned(),
         image: Some(wanted.image.to_string()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
         command: Some(script(START, &[])),

@@ -1,0 +1,342 @@
+//! Why pods do not come up: what the pods say, and what others say about them in events and logs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use futures::StreamExt;
+use futures::stream;
+use k8s_openapi::api::apps::v1::{ReplicaSet, StatefulSet};
+use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, ListParams, LogParams};
+
+use super::standing::{Halt, Look, halted};
+use super::{Applier, PARALLEL};
+
+/// How many events are asked for: a namespace keeps those of an hour.
+const EVENTS: u32 = 1000;
+/// How many lines of a log are read, and how many of them are shown where none is our own script's.
+const LOG_LINES: i64 = 24;
+const SHOWN_LINES: usize = 3;
+/// How many characters are shown of what a container logged.
+const SHOWN: usize = 1200;
+/// How our start script begins what it says.
+const OUR_WORDS: &str = "slotwright: ";
+
+/// What keeps a pod from being started or ready, or from being there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// `Pod shop/sessions-0`, or what should have made it.
+    pub place: String,
+    /// What is the matter: the container's state and the end of its log, or the scheduler's or kubelet's words.
+    pub what: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.place, self.what, self.remedy)
+    }
+}
+
+/// `Pod shop/sessions-0`.
+pub(super) fn place(pod: &Pod) -> String {
+    let part = |value: &Option<String>| value.clone().unwrap_or_default();
+    format!("Pod {}/{}", part(&pod.metadata.namespace), part(&pod.metadata.name))
+}
+
+impl Applier {
+    /// What is wrong with these pods, and where pods are missing, why none is made. What cannot be found out, or must not
+    /// be seen, is left out: this explains a failure, and must not become another.
+    pub(super) async fn explain(
+        &self,
+        namespace: &str,
+        labels: &str,
+        lagging: &[&Pod],
+        are_missing: bool,
+    ) -> Vec<Trouble> {
+        let events = self.events(namespace, "type=Warning").await;
+        let wait_for_claims = lagging.iter().any(|pod| waits_for_claim(pod));
+        let claims = match wait_for_claims {
+            true => self.events(namespace, "involvedObject.kind=PersistentVolumeClaim").await,
+            false => Vec::new(),
+        };
+        let (events, claims) = (&events, &claims);
+        let explained = stream::iter(lagging).map(async |pod| {
+            let log = match halted(pod) {
+                Some(Halt { ended: true, container, .. }) => self.log_end(namespace, pod, &container).await,
+                _ => None,
+            };
+            trouble(pod, events, claims, log.as_deref())
+        });
+        let mut troubles: Vec<Trouble> = explained.buffered(PARALLEL).collect().await;
+        if are_missing {
+            let makers = self.makers(namespace, labels).await;
+            troubles.extend(missing(events, makers.as_ref()));
+        }
+        troubles
+    }
+
+    /// The events of a namespace, the latest last; none where they must not be seen.
+    async fn events(&self, namespace: &str, fields: &str) -> Vec<Event> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let place = format!("events in {namespace}");
+        let list = ListParams::default().fields(fields).limit(EVENTS);
+        let events = self.ask(&format!("list {place}"), &place, api.list(&list)).await;
+        let mut events = events.map(|list| list.items).unwrap_or_default();
+        events.sort_by_key(when);
+        events
+    }
+
+    /// The end of what a container that ended has logged.
+    async fn log_end(&self, namespace: &str, pod: &Pod, container: &str) -> Option<String> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let (name, place) = (pod.metadata.name.as_deref()?, place(pod));
+        for previous in [false, true] {
+            // Of a container that does not run, the last run's; it may have been started again meanwhile.
+            let options = LogParams {
+                container: Some(container.to_owned()),
+                tail_lines: Some(LOG_LINES),
+                previous,
+                ..LogParams::default()
+            };
+            let log = self.ask(&format!("read the log of {place}"), &place, api.logs(name, &options)).await;
+            if let Some(words) = last_words(&log.ok()?) {
+                return Some(words);
+            }
+        }
+        None
+    }
+
+    /// The identities of what makes pods with these labels; nothing where they must not be seen.
+    async fn makers(&self, namespace: &str, labels: &str) -> Option<BTreeSet<String>> {
+        let list = ListParams::default().labels(labels);
+        let sets: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
+        let place = format!("statefulsets in {namespace}");
+        let sets = self.ask(&format!("list {place}"), &place, sets.list_metadata(&list)).await.ok()?;
+        let replicas: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
+        let place = format!("replicasets in {namespace}");
+        let replicas =
+            self.ask(&format!("list {place}"), &place, replicas.list_metadata(&list)).await.ok()?;
+        let metadata = sets.items.into_iter().map(|one| one.metadata);
+        let metadata = metadata.chain(replicas.items.into_iter().map(|one| one.metadata));
+        Some(metadata.filter_map(|metadata| metadata.uid).collect())
+    }
+
+    /// The events by which those who should make pods with these labels say that they cannot: identity and version.
+    pub(super) async fn refusals(&self, namespace: &str, labels: &str) -> Vec<(String, String)> {
+        let Some(makers) = self.makers(namespace, labels).await else { return Vec::new() };
+        let events = self.events(namespace, "reason=FailedCreate").await;
+        let of_ours = events.into_iter().filter(|event| is_of(event, &makers));
+        of_ours.filter_map(|event| Some((event.metadata.uid?, event.metadata.resource_version?))).collect()
+    }
+
+    /// Why pods do not go.
+    pub(super) fn stay<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<Trouble> {
+        pods.map(|pod| {
+            let (what, remedy) = match &pod.metadata.deletion_timestamp {
+                None => ("it is not being deleted", "see what makes it, and remove that first"),
+                Some(_) if pod.metadata.finalizers.as_ref().is_some_and(|those| !those.is_empty()) => {
+                    ("its deletion waits for finalizers", "see who set them: kubectl get pod -o yaml")
+                }
+                Some(_) => (
+                    "it is being deleted, and its node has not said that its containers have ended",
+                    "see whether the node is up; only if it is off for good, kubectl delete pod --force",
+                ),
+            };
+            Trouble { place: place(pod), what: what.to_owned(), remedy }
+        })
+        .collect()
+    }
+}
+
+/// When an event was last seen.
+fn when(event: &Event) -> Option<Timestamp> {
+    let series =
+        event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    series.or(last).or(event.event_time.as_ref().map(|time| time.0))
+}
+
+fn is_of(event: &Event, makers: &BTreeSet<String>) -> bool {
+    event.involved_object.uid.as_ref().is_some_and(|uid| makers.contains(uid))
+}
+
+/// The claims of a pod.
+fn claims(pod: &Pod) -> BTreeSet<&str> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let claim = |volume: &'_ k8s_openapi::api::core::v1::Volume| volume.persistent_volume_claim.is_some();
+    volumes
+        .filter(|volume| claim(volume))
+        .filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
+        .collect()
+}
+
+fn waits_for_claim(pod: &Pod) -> bool {
+    Look::at(pod).state.trouble.is_some_and(|trouble| trouble.what.contains("PersistentVolumeClaim"))
+}
+
+/// Why a pod is not up, the nearest cause first.
+fn trouble(pod: &Pod, events: &[Event], claim_events: &[Event], log: Option<&str>) -> Trouble {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let last = events.iter().rev().find(|event| {
+        let object = &event.involved_object;
+        object.kind.as_deref() == Some("Pod")
+            && object.name.as_deref() == Some(name)
+            // Another pod had the name before.
+            && (object.uid.is_none() || object.uid == pod.metadata.uid)
+    });
+    let Some(mut trouble) = Look::at(pod).state.trouble else {
+        return from_events(pod, last);
+    };
+    if let Some(log) = log {
+        trouble.what = format!("{}; it says: {log}", trouble.what);
+        return trouble;
+    }
+    let of_claims = claims(pod).into_iter().filter_map(|claim| {
+        let about = |event: &&Event| event.involved_object.name.as_deref() == Some(claim);
+        let message = claim_events.iter().rev().find(about)?.message.as_deref()?;
+        Some(format!("claim {claim}: {message}"))
+    });
+    let of_claims: Vec<String> = of_claims.collect();
+    if !of_claims.is_empty() {
+        trouble.what = format!("{}; {}", trouble.what, of_claims.join("; "));
+        trouble.remedy = "name a StorageClass that the cluster has and that makes volumes (kubectl get storageclass), or make \
+                          a PersistentVolume that fits the claim: class, size, access mode, labels";
+        return trouble;
+    }
+    let said = last.and_then(|event| event.message.as_deref());
+    if let Some(said) = said.filter(|said| !trouble.what.contains(said) && is_news(said)) {
+        trouble.what = format!("{}; {said}", trouble.what);
+    }
+    trouble
+}
+
+/// Kubelet's own repetitions of what the container's state says.
+fn is_news(said: &str) -> bool {
+    !["Back-off ", "Error: "].iter().any(|start| said.starts_with(start))
+}
+
+/// Of a pod that tells nothing itself.
+fn from_events(pod: &Pod, last: Option<&Event>) -> Trouble {
+    let remedy = match last.and_then(|event| event.reason.as_deref()) {
+        Some("FailedMount") => {
+            "see whether what it mounts is there: Secrets and ConfigMaps with the keys it names, and volumes that the node can \
+             reach (an NFS server that exports the path to it)"
+        }
+        Some("FailedAttachVolume") => {
+            "see whether its volume is still with another node: kubectl get volumeattachments"
+        }
+        Some("FailedCreatePodSandBox") => "see whether the network of the node is up: kubectl describe",
+        _ => "see kubectl describe, and what its containers log",
+    };
+    let what = last.and_then(|event| event.message.clone()).unwrap_or_else(|| {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        let doing = Look::at(pod).state.doing;
+        format!("{}, {doing}", phase.unwrap_or("not begun"))
+    });
+    Trouble { place: place(pod), what, remedy }
+}
+
+/// Why controllers do not make pods: a quota, an admission rule.
+fn missing(events: &[Event], makers: Option<&BTreeSet<String>>) -> Option<Trouble> {
+    let event = events.iter().rev().find(|event| {
+        event.reason.as_deref() == Some("FailedCreate") && makers.is_none_or(|makers| is_of(event, makers))
+    })?;
+    let object = &event.involved_object;
+    let part = |value: &Option<String>| value.clone().unwrap_or_default();
+    let what = part(&event.message);
+    let remedy = if what.contains("exceeded quota") || what.contains("failed quota") {
+        "ask for less, free something, or have the quota of the namespace raised"
+    } else {
+        "see kubectl describe"
+    };
+    let place = format!("{} {}/{}", part(&object.kind), part(&object.namespace), part(&object.name));
+    Some(Trouble { place, what, remedy })
+}
+
+/// What a container said at last: from where our start script begins to say why it ends, or the last lines.
+fn last_words(log: &str) -> Option<String> {
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let ours = lines.iter().rposition(|line| line.starts_with(OUR_WORDS));
+    let from = ours.unwrap_or(lines.len().saturating_sub(SHOWN_LINES));
+    // One that spans lines is one sentence; others are told apart.
+    let between = if ours.is_some() { " " } else { " / " };
+    let words = lines.get(from..)?.join(between);
+    let mut shown: String =
+        words.chars().map(|one| if one.is_control() { ' ' } else { one }).take(SHOWN).collect();
+    if shown.len() < words.len() {
+        shown.push('…');
+    }
+    Some(shown).filter(|shown| !shown.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::standing::tests::{pod, waiting};
+    use super::*;
+
+    fn event(kind: &str, name: &str, reason: &str, message: &str) -> Event {
+        let object = json!({"kind": kind, "namespace": "shop", "name": name, "uid": "1"});
+        let text = json!({"metadata": {}, "involvedObject": object, "reason": reason, "message": message});
+        serde_json::from_value(text).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_cause_is_told_with_what_to_do() {
+        let pull = [event("Pod", "a-0", "Failed", "no such host")];
+        let told = trouble(&waiting("ImagePullBackOff", 0), &pull, &[], None).to_string();
+        assert!(told.contains("r:1: ImagePullBackOff; no such host; correct the image"), "{told}");
+        let mount = [event("Pod", "a-0", "FailedMount", "secret \"x\" not found")];
+        let told = trouble(&waiting("ContainerCreating", 0), &mount, &[], None);
+        assert_eq!(told.what, "secret \"x\" not found");
+        assert!(told.remedy.contains("Secrets and ConfigMaps"));
+        let told = trouble(&waiting("CrashLoopBackOff", 3), &[], &[], Some("slotwright: no"));
+        assert!(told.what.ends_with("4 times by now; it says: slotwright: no"), "{told}");
+        let told = trouble(&pod(&json!({"phase": "Pending"})), &[], &[], None);
+        assert_eq!(told.what, "Pending, waiting for a node");
+    }
+
+    #[test]
+    fn an_event_of_a_pod_before_it_is_not_this_pods() {
+        let mut old = event("Pod", "a-0", "FailedMount", "old");
+        old.involved_object.uid = Some("0".to_owned());
+        let told = trouble(&waiting("ContainerCreating", 0), &[old], &[], None);
+        assert_eq!(told.what, "not begun, getting its volumes and image");
+    }
+
+    #[test]
+    fn a_claim_says_itself_why_it_has_no_volume() {
+        let condition = json!({"type": "PodScheduled", "status": "False",
+            "message": "0/1 nodes are available: 1 pod has unbound immediate PersistentVolumeClaims."});
+        let mut pod = pod(&json!({"conditions": [condition]}));
+        let volume = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-a-0"}}]);
+        pod.spec.as_mut().unwrap().volumes = serde_json::from_value(volume).unwrap();
+        let claim = event("PersistentVolumeClaim", "data-a-0", "FailedBinding", "no storage class is set");
+        let told = trouble(&pod, &[], &[claim], None);
+        assert!(told.what.ends_with("; claim data-a-0: no storage class is set"), "{told}");
+        assert!(told.remedy.contains("StorageClass"));
+    }
+
+    #[test]
+    fn pods_that_are_not_made_are_explained_by_who_should_make_them() {
+        let events = [event("StatefulSet", "a", "FailedCreate", "exceeded quota: small, limited: pods=0")];
+        let told = missing(&events, None).unwrap().to_string();
+        assert!(told.starts_with("StatefulSet shop/a: exceeded quota") && told.contains("raised"), "{told}");
+        let others = BTreeSet::from(["2".to_owned()]);
+        assert_eq!(missing(&events, Some(&others)), None);
+    }
+
+    #[test]
+    fn the_end_of_a_log_is_one_safe_line() {
+        let log = "1\nslotwright: the volume belongs to another. It says: {\n  \"name\": \"b\"\n}. Bind\n";
+        let told = "slotwright: the volume belongs to another. It says: { \"name\": \"b\" }. Bind";
+        assert_eq!(last_words(log).unwrap(), told);
+        assert_eq!(last_words("a\nb\nc\n\nd\u{1b}[0m\n").unwrap(), "b / c / d [0m");
+        assert_eq!(last_words("\n"), None);
+        assert_eq!(last_words(&"x".repeat(5000)).unwrap().chars().count(), SHOWN + 1);
+    }
+}
