@@ -363,10 +363,10 @@ impl KubernetesDeployment {
         let selector = self.outline.selector();
         let mut progress = |pods: &[kube_apply::PodState]| {
             phases.see(stage, wanted, pods);
-            let done = pods.iter().filter(|pod| stage.is_reached(pod)).count();
+            let done = pods.iter().filter(|pod| pod.is_at(stage)).count();
             let lagging: Vec<(&str, &str)> = pods
                 .iter()
-                .filter(|pod| !stage.is_reached(pod))
+                .filter(|pod| !pod.is_at(stage))
                 .map(|pod| (pod.name.as_str(), pod.doing.as_str()))
                 .collect();
             reporter.report(Event::Pods { done, wanted, lagging: &lagging });
