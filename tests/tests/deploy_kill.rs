@@ -24,7 +24,8 @@ fn doomed(deployment: &Deployment, act: &str) -> Command {
 
 /// Runs until the point; a run that fails by itself shows the servers' logs.
 fn die(deployment: &Deployment, act: &str, point: &str) -> Result<bool, String> {
-    trials::die(&mut doomed(deployment, act), point).map_err(|error| format!("{error}\n{}", deployment.logs()))
+    trials::die(&mut doomed(deployment, act), point)
+        .map_err(|error| format!("{error}\n{}", deployment.logs()))
 }
 
 fn try_all(test: &str, points: &[String], trial: impl Fn(usize, &str) -> Result<bool, String> + Sync) {

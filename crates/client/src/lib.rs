@@ -31,6 +31,8 @@ mod deadline;
 pub mod error;
 pub mod resp;
 mod secret;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod value;
 
 pub use admin::Admin;

@@ -12,7 +12,7 @@ use std::{
 use futures::stream::{FuturesUnordered, StreamExt};
 use slotwright_client::{Command, ServerError, Value, admin::commands};
 use slotwright_cluster::{Endpoint, Host};
-use slotwright_topology::{Action, Desired, Finding, FindingKind, NodeRef, Plan, Step, StepId, diagnose};
+use slotwright_topology::{Action, Desired, Finding, FindingKind, NodeRef, Plan, Step, StepId, diagnose, plan};
 use tokio::time::sleep;
 
 use crate::{ConvergeOptions, Error, Event, Fleet, Reporter};
@@ -23,6 +23,9 @@ const HANDSHAKE_POLL: Duration = Duration::from_millis(10);
 
 /// Between two looks at whether all nodes agree, at first and at most.
 const AGREEMENT_POLL: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+
+/// How long an agreement is waited for before it is asked who has to be introduced (again): a handshake takes less.
+const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 /// What one run of a plan did.
 #[derive(Debug, Default)]
@@ -154,9 +157,10 @@ impl Executor<'_> {
         }
     }
 
-    /// Polls until nothing is found that may still settle.
+    /// Polls until nothing is found that may still settle, or nodes have to be introduced again.
     async fn await_agreement(&self) -> Result<(), Error> {
-        let give_up = Instant::now() + self.options.agreement_patience;
+        let begun = Instant::now();
+        let give_up = begun + self.options.agreement_patience;
         let mut pause = AGREEMENT_POLL.0;
         loop {
             let view = self.fleet.observe().await;
@@ -168,6 +172,12 @@ impl Executor<'_> {
                 .collect();
             // A node that fell silent does not settle by waiting: the next plan tells why.
             if unsettled.is_empty() || !view.is_complete() {
+                return Ok(());
+            }
+            // Introductions had time to work: who is a stranger by now is introduced by the next plan.
+            let is_meeting = |step: &Step| matches!(step.action, Action::Meet { .. });
+            let strangers = || plan(&view, self.desired).is_ok_and(|plan| plan.steps().iter().any(is_meeting));
+            if begun.elapsed() > SECOND_LOOK && strangers() {
                 return Ok(());
             }
             if Instant::now() > give_up {

@@ -18,6 +18,8 @@ mod error;
 mod execute;
 pub mod exports;
 mod fleet;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod local;
 mod progress;
 mod seed;
@@ -29,12 +31,16 @@ pub use deployment::{Deployment, Down, Outlook, Up, UpOptions};
 pub use effects::Effects;
 pub use error::{Class, Error, PortHolder};
 pub use fleet::{Fleet, OBSERVED_SETTINGS};
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::KubernetesDeployment;
 pub use local::LocalDeployment;
 pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
 pub use slotwright_machine::{Effect, Witness};
 pub use spec::{
-    ClusterSpec, GaneshaSpec, KernelSpec, LocalPlace, LocalSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec,
-    PasswordSource, PortList, SettingValue, SpecError, StorageSpec,
+    Amount, Anyone, ClaimAccess, ClaimSpec, ClientsSpec, ClusterSpec, Contents, Dial, EngineKind,
+    GaneshaSpec, KernelSpec, KubernetesSpec, KubernetesStyle, LocalPlace, LocalSpec, MetricsSpec,
+    MonitorSpec, NamesSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, PasswordSource, PeerSpec, PortList,
+    ResourcesSpec, SecretSpec, SettingValue, SpecError, SpreadSpec, StorageSpec, TlsContents, TlsSpec,
 };
 pub use stamp::{DeploymentId, Stamp};

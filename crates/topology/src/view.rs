@@ -254,15 +254,18 @@ impl ClusterView {
 
     /// What `from` holds of the member `to`, when it has finished the handshake and can reach it there.
     ///
-    /// The host we dial may be a name or a tunnel, so another host alone is no error, unless it also brings no link: the
-    /// member has moved, and `from` looks for it in the old place. The port is the node's own.
+    /// The host we dial may be a name or a tunnel, so another host alone is no error, unless it also brings no link, or `to`
+    /// says itself that it is where we dial it: the member has moved, and `from` looks for it in the old place. (A link that
+    /// is only being tried counts as one in what servers print.) The port is the node's own.
     pub fn knows(&self, from: usize, to: usize) -> Option<&NodeEntry> {
         let id = self.id_of(to)?;
         let to = self.nodes.get(to)?;
         let endpoint = &to.member.endpoint;
+        let own = to.myself().map(|myself| &myself.endpoint.host);
         self.nodes.get(from)?.says_of(id).filter(|entry| {
             let same_host = entry.endpoint.host == endpoint.host;
-            let moved = !same_host && to.answer().is_some() && entry.link == LinkState::Disconnected;
+            let left = entry.link == LinkState::Disconnected || own == Some(&endpoint.host);
+            let moved = !same_host && to.answer().is_some() && left;
             !entry.flags.noaddr && !moved && (!same_host || entry.endpoint.port == endpoint.port)
         })
     }
@@ -397,15 +400,23 @@ mod tests {
             model.view_with(observations)
         };
         assert!(view(|_| ()).is_linked(0, 1));
-        assert!(
-            view(|entry| entry.endpoint.host = Host::parse("db")).is_linked(0, 1),
-            "dialled through a tunnel"
-        );
+        let elsewhere = |host: &'static str| {
+            let mut observations = model.observations(0);
+            for entry in observations.iter_mut().flat_map(|answer| &mut answer.as_mut().unwrap().nodes.entries) {
+                if entry.id == model.servers[1].id {
+                    entry.endpoint.host = Host::parse(host);
+                }
+            }
+            model.view_with(observations)
+        };
+        assert!(elsewhere("db").is_linked(0, 1), "dialled through a tunnel");
         assert!(
             view(|entry| entry.link = LinkState::Disconnected).knows(0, 1).is_some(),
             "the link comes back"
         );
-        let strange: [fn(&mut NodeEntry); 4] = [
+        let strange: [fn(&mut NodeEntry); 5] = [
+            // The link is one that is being tried: the node itself says that it is where we dial it.
+            |entry| entry.endpoint.host = Host::parse("10.9.9.9"),
             |entry| entry.endpoint.port = 1,
             |entry| (entry.endpoint.host, entry.link) = (Host::parse("10.9.9.9"), LinkState::Disconnected),
             |entry| entry.flags.noaddr = true,

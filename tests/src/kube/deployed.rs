@@ -149,18 +149,17 @@ impl<'a> Deployed<'a> {
     pub fn versions(&self) -> BTreeMap<String, String> {
         let kinds = "serviceaccounts,secrets,configmaps,services,persistentvolumeclaims,networkpolicies,\
                      poddisruptionbudgets,statefulsets,deployments";
-        let ours = self.get(kinds).into_iter().filter(|object| {
-            object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "slotwright"
-        });
+        let ours = self
+            .get(kinds)
+            .into_iter()
+            .filter(|object| object["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "slotwright");
         // What a controller writes into the status counts as a version too: the generation tells wishes apart.
         let version = |object: &Value| match &object["metadata"]["generation"] {
             Value::Null => object["metadata"]["resourceVersion"].to_string(),
             generation => generation.to_string(),
         };
-        ours.map(|object| {
-            (format!("{} {}", object["kind"], object["metadata"]["name"]), version(&object))
-        })
-        .collect()
+        ours.map(|object| (format!("{} {}", object["kind"], object["metadata"]["name"]), version(&object)))
+            .collect()
     }
 
     /// Where the nodes announce that they are, by pod: their own addresses, or those of their Services.

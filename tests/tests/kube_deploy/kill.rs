@@ -1,6 +1,10 @@
 //! A deployer killed before and after every request to the API server and every command to a node, then run again.
 
-use std::{path::Path, process::Command, sync::atomic::{AtomicUsize, Ordering}};
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use slotwright_tests::{
     kube::Deployed,
@@ -58,7 +62,8 @@ fn a_first_up_killed_at_any_point_is_finished_by_the_next() {
     kinds.dedup();
     println!("{} points in a first up, {} kinds", recorded.len(), kinds.len());
     let points = sample(recorded, 1);
-    let count = if std::env::var_os("SLOTWRIGHT_SOAK").is_some() { points.len() } else { 15.min(points.len()) };
+    let count =
+        if std::env::var_os("SLOTWRIGHT_SOAK").is_some() { points.len() } else { 15.min(points.len()) };
     try_all("kube_deploy", "a_first_up", &TRIALS, &points[..count], |_, point| {
         let deployed = fresh();
         let killed = die(&mut doomed(&deployed, "up"), point)?;

@@ -81,9 +81,12 @@ fn whole_life(namespace: &str, lines: &str) {
     }
 
     deployed.run(&["down", "--keep-data"]).shows(0, &["6 pods stopped", "the data is kept in 6 claims"]);
-    assert!(deployed.get("pods,services,statefulsets,deployments,configmaps").iter().all(|object| {
-        object["metadata"]["labels"]["app.kubernetes.io/managed-by"] != "slotwright"
-    }));
+    assert!(
+        deployed
+            .get("pods,services,statefulsets,deployments,configmaps")
+            .iter()
+            .all(|object| { object["metadata"]["labels"]["app.kubernetes.io/managed-by"] != "slotwright" })
+    );
     deployed.up();
     is_whole(&deployed);
     read_everywhere(&mut deployed.walker()).unwrap();
@@ -193,10 +196,7 @@ fn pods_are_reached_directly_or_through_the_api_server() {
     is_whole(&deployed);
     for dial in ["forward", "direct", "auto"] {
         deployed.write(&format!("dial: {dial}"));
-        let run = run(deployed
-            .command(slotwright())
-            .args(["check", "-v", "--spec"])
-            .arg(deployed.spec()));
+        let run = run(deployed.command(slotwright()).args(["check", "-v", "--spec"]).arg(deployed.spec()));
         run.shows(0, &["healthy"]);
         assert!(!run.err.contains("a secret"), "{run:#?}");
     }

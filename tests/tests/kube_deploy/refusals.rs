@@ -33,7 +33,9 @@ fn no_way_to_a_cluster() {
     up_with(&deployed, broken.to_str().unwrap()).expect(1, &["cannot be talked to", "refused"]);
     deployed.write("context: elsewhere");
     deployed.run(&["up"]).expect(2, &["elsewhere", "context"]);
-    assert!(deployed.kubectl(&["get", "namespace", "nowhere", "-o", "name"]).output().unwrap().stdout.is_empty());
+    assert!(
+        deployed.kubectl(&["get", "namespace", "nowhere", "-o", "name"]).output().unwrap().stdout.is_empty()
+    );
 }
 
 /// A kubeconfig of an account that may do these things.
@@ -41,7 +43,13 @@ fn account(deployed: &Deployed<'_>, resources: &str) -> String {
     let namespace = &deployed.namespace;
     succeed(&mut deployed.kubectl(&["create", "namespace", namespace]));
     succeed(&mut deployed.kubectl(&["create", "serviceaccount", "limited"]));
-    succeed(&mut deployed.kubectl(&["create", "role", "limited", "--verb=*", &format!("--resource={resources}")]));
+    succeed(&mut deployed.kubectl(&[
+        "create",
+        "role",
+        "limited",
+        "--verb=*",
+        &format!("--resource={resources}"),
+    ]));
     let subject = format!("--serviceaccount={namespace}:limited");
     succeed(&mut deployed.kubectl(&["create", "rolebinding", "limited", "--role=limited", &subject]));
     let secret = output(&mut deployed.kubectl(&[
@@ -74,7 +82,13 @@ fn an_account_without_one_kind_is_told_which() {
     // Those are all it takes: no right to look at Kubernetes nodes, nor at other namespaces.
     let role = ["create", "role", "more", "--verb=*", "--resource=networkpolicies.networking.k8s.io"];
     succeed(&mut deployed.kubectl(&role));
-    succeed(&mut deployed.kubectl(&["create", "rolebinding", "more", "--role=more", "--serviceaccount=rbac:limited"]));
+    succeed(&mut deployed.kubectl(&[
+        "create",
+        "rolebinding",
+        "more",
+        "--role=more",
+        "--serviceaccount=rbac:limited",
+    ]));
     let up = up_with(&deployed, &limited);
     assert_eq!(up.code(), 0, "{up:#?}\n{}", deployed.state());
     down(&deployed);
@@ -134,7 +148,10 @@ fn changes_that_take_more_than_an_apply_are_refused() {
     };
     refused(&spec.replace("shards: 3", "shards: 4"), &["shards", "moving slots"]);
     refused(&spec.replace("shards: 3", "shards: 2"), &["StatefulSet changes/test", ".spec.replicas"]);
-    refused(&spec.replace("memory-limit: 64Mi", "memory-limit: 96Mi"), &["StatefulSet changes/test", "memory"]);
+    refused(
+        &spec.replace("memory-limit: 64Mi", "memory-limit: 96Mi"),
+        &["StatefulSet changes/test", "memory"],
+    );
     refused(&(spec.clone() + "  style: deployment\n"), &["StatefulSet changes/test", "style"]);
     refused(&spec.replace("cluster-node-timeout: 2000", "databases: 1"), &["databases"]);
     refused(&(spec.clone() + "  storage: { size: 9Gi }\n"), &["StatefulSet changes/test", "only once"]);

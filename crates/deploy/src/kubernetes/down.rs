@@ -76,8 +76,7 @@ impl KubernetesDeployment {
         self.applier.delete(&self.of_kinds(workloads, Volumes::Keep).await?).await?;
         let patience = Duration::from_secs(self.outline.wanted().grace_seconds.into()) + MARGIN;
         let mut progress = |left: &[PodState]| {
-            let lagging: Vec<(&str, &str)> =
-                left.iter().map(|pod| (pod.name.as_str(), pod.doing.as_str())).collect();
+            let lagging: Vec<(&str, &str)> = left.iter().map(|pod| (pod.name.as_str(), pod.doing)).collect();
             reporter.report(Event::PodsEnding { left: &lagging });
         };
         self.applier.await_gone(self.namespace(), &selector, patience, &mut progress).await?;
@@ -97,7 +96,8 @@ impl KubernetesDeployment {
         let kept = match (delete_data, &self.outline.wanted().storage) {
             (true, Storage::Class { .. }) => String::new(),
             (true, Storage::Nfs { .. }) => {
-                "the volumes are deleted, and the files on the NFS server are kept: remove them there".to_owned()
+                "the volumes are deleted, and the files on the NFS server are kept: remove them there"
+                    .to_owned()
             }
             (false, _) => match self.data().await? {
                 Some(claims) => format!("the data is kept in {claims}, and its id in the Secret {own}"),

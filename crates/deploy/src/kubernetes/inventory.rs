@@ -45,7 +45,11 @@ pub(super) struct Inventory {
 
 impl Inventory {
     /// Of `pods`, with the addresses that nodes announce and the zones of the machines they run on.
-    pub(super) async fn of(applier: &Applier, blueprint: &Blueprint, pods: Vec<PodState>) -> Result<Self, Error> {
+    pub(super) async fn of(
+        applier: &Applier,
+        blueprint: &Blueprint,
+        pods: Vec<PodState>,
+    ) -> Result<Self, Error> {
         let wanted = blueprint.wanted();
         let hosts: BTreeSet<String> = pods.iter().filter_map(|pod| pod.host.clone()).collect();
         let zones = applier.zones(&hosts).await?;
@@ -61,7 +65,8 @@ impl Inventory {
                 Style::Deployment => pod.labels.get(LABEL_NODE).cloned().unwrap_or_default(),
             };
             // Of an old pod that is going and a new one that waits for it, the new one is the node's.
-            let better = by_node.get(&node).is_none_or(|known| known.deleting || (pod.started && !known.started));
+            let better =
+                by_node.get(&node).is_none_or(|known| known.deleting || (pod.started && !known.started));
             if better {
                 by_node.insert(node, pod);
             }

@@ -35,7 +35,8 @@ pub(super) fn holds_nodes(kind: &str) -> bool {
 fn of_change(place: &str, kind: &str, differences: &[Difference]) -> Option<RefusalReason> {
     let refused = |difference: &&Difference| match kind {
         "StatefulSet" | "Deployment" => {
-            difference.field.starts_with(".spec.template") || (difference.field == ".spec.replicas" && shrinks(difference))
+            difference.field.starts_with(".spec.template")
+                || (difference.field == ".spec.replicas" && shrinks(difference))
         }
         // Read by a server when it starts.
         "Secret" => difference.field.starts_with(".data") && difference.was.is_some(),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use kube_apply::{Applier, Change, Force, Stage, Unwanted, Volumes, What};
 use slotwright_client::{
-    Connection, ConnectOptions, Connector, Credentials,
+    ConnectOptions, Connection, Connector, Credentials,
     admin::{commands, decode},
     tls::{TlsConnector, TlsOptions},
 };
@@ -30,7 +30,7 @@ use slotwright_kube::{
 };
 use slotwright_topology::{ClusterView, Desired, Refusal, RefusalReason};
 
-pub use self::wanted::{Contents, TlsContents, blueprint};
+pub use self::wanted::{blueprint, placeholders};
 use self::{
     dial::{Dialer, Way},
     inventory::Inventory,
@@ -38,8 +38,8 @@ use self::{
     timing::Phases,
 };
 use crate::{
-    ClusterSpec, DeploymentId, Dial, Down, Effects, Error, Event, Fleet, KubernetesSpec, Outlook, Reporter,
-    SpecError, Up, UpOptions, converge,
+    ClusterSpec, Contents, DeploymentId, Dial, Effects, Error, Event, Fleet, KubernetesSpec, Outlook,
+    Reporter, SpecError, Up, UpOptions, converge,
 };
 
 /// Formings that may be begun anew because pods were replaced meanwhile.
@@ -82,7 +82,7 @@ impl KubernetesDeployment {
     /// # Errors
     /// When the spec cannot be used, what it names cannot be read, or no cluster can be found.
     pub async fn new(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
-        let contents = Contents::read(&spec)?;
+        let contents = spec.kubernetes_contents()?;
         Self::build(spec, contents, effects).await
     }
 
@@ -91,7 +91,7 @@ impl KubernetesDeployment {
     /// # Errors
     /// As [`Self::new`].
     pub async fn without_login(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
-        let contents = Contents::placeholders(&spec);
+        let contents = placeholders(&spec);
         Self::build(spec, contents, effects).await
     }
 
@@ -122,10 +122,12 @@ impl KubernetesDeployment {
             Style::StatefulSet => wanted.names.node(0),
             Style::Deployment => format!("deploy/{}", wanted.names.node(0)),
         };
-        let mut line = format!("kubectl -n {} exec -it {pod} -- {} -c", wanted.namespace, wanted.engine.cli());
+        let mut line =
+            format!("kubectl -n {} exec -it {pod} -- {} -c", wanted.namespace, wanted.engine.cli());
         if wanted.tls.is_some() {
             let folder = objects::TLS_FOLDER;
-            line += &format!(" --tls --cacert {folder}/ca.crt --cert {folder}/tls.crt --key {folder}/tls.key");
+            line +=
+                &format!(" --tls --cacert {folder}/ca.crt --cert {folder}/tls.crt --key {folder}/tls.key");
         }
         line
     }
@@ -192,7 +194,7 @@ impl KubernetesDeployment {
             formings += 1;
             self.await_pods(Stage::Started, options, &mut phases, reporter).await?;
             let inventory = self.inventory(&look.blueprint).await?;
-            if !inventory.is_started() {
+            if !inventory.is_started() && formings < FORMINGS {
                 continue;
             }
             let fleet = self.fleet(&inventory, &look.login).await?;
@@ -275,6 +277,7 @@ impl KubernetesDeployment {
         Lease::take(&self.applier, self.namespace(), &name, &options).await.map_err(|error| match error {
             LeaseError::Held { holder, .. } => Error::Leased { name: self.spec.name.clone(), holder },
             LeaseError::Other(error) => error.into(),
+            other => Error::Leased { name: self.spec.name.clone(), holder: other.to_string() },
         })
     }
 
@@ -302,7 +305,14 @@ impl KubernetesDeployment {
         let changes = self.applier.plan(&objects, force(options)).await?;
         let removals: Vec<Unwanted> = self.removals(&objects).await?;
         judge::judge(&changes, &removals, !inventory.is_bare())?;
-        Ok(Look { login: self.login(&secrets)?, is_new: known.is_none(), blueprint, changes, removals, inventory })
+        Ok(Look {
+            login: self.login(&secrets)?,
+            is_new: known.is_none(),
+            blueprint,
+            changes,
+            removals,
+            inventory,
+        })
     }
 
     /// An id for a deployment that has none. Where volumes of an earlier one wait, it had one, and only that opens them.
@@ -336,7 +346,9 @@ impl KubernetesDeployment {
         let like = down::examples(&down::KINDS);
         let labels = self.outline.own_selector();
         let found = self.applier.unwanted(self.namespace(), &labels, &like, objects, Volumes::Keep).await?;
-        let own = |removal: &Unwanted| removal.kind() == "Secret" && removal.name() == self.outline.wanted().names.secret;
+        let own = |removal: &Unwanted| {
+            removal.kind() == "Secret" && removal.name() == self.outline.wanted().names.secret
+        };
         Ok(found.into_iter().filter(|removal| !own(removal)).collect())
     }
 
@@ -367,7 +379,7 @@ impl KubernetesDeployment {
             let lagging: Vec<(&str, &str)> = pods
                 .iter()
                 .filter(|pod| !pod.is_at(stage))
-                .map(|pod| (pod.name.as_str(), pod.doing.as_str()))
+                .map(|pod| (pod.name.as_str(), pod.doing))
                 .collect();
             reporter.report(Event::Pods { done, wanted, lagging: &lagging });
         };
@@ -427,9 +439,11 @@ impl KubernetesDeployment {
         let encrypted = TlsConnector::new(dialer, options.clone());
         Ok(match self.section.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
             None => Arc::new(encrypted),
-            Some(name) => Arc::new(encrypted.server_name(name).map_err(|error| {
-                SpecError::new(format!("kubernetes.tls.server-name: {error}"))
-            })?),
+            Some(name) => Arc::new(
+                encrypted
+                    .server_name(name)
+                    .map_err(|error| SpecError::new(format!("kubernetes.tls.server-name: {error}")))?,
+            ),
         })
     }
 
@@ -442,7 +456,9 @@ impl KubernetesDeployment {
             Dial::Auto if self.applier.in_cluster() => return Ok(Way::Direct),
             Dial::Auto => {}
         }
-        let Some(node) = inventory.nodes.iter().find(|node| node.is_started()) else { return Ok(Way::Forward) };
+        let Some(node) = inventory.nodes.iter().find(|node| node.is_started()) else {
+            return Ok(Way::Forward);
+        };
         let endpoint = &node.member.endpoint;
         if (login.credentials.is_some() && login.tls.is_none()) || !dial::answers(endpoint).await {
             return Ok(Way::Forward);
@@ -470,7 +486,7 @@ fn force(options: &UpOptions) -> Force {
 
 fn dynamic(objects: &[Object]) -> Result<Vec<DynamicObject>, Error> {
     let objects = objects.iter().map(|object| serde_json::from_value(object.json().clone()));
-    objects.collect::<Result<_, _>>().map_err(|error| {
-        SpecError::new(format!("an object cannot be said in JSON: {error}")).into()
-    })
+    objects
+        .collect::<Result<_, _>>()
+        .map_err(|error| SpecError::new(format!("an object cannot be said in JSON: {error}")).into())
 }

@@ -7,8 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use slotwright_client::{Credentials, tls::TlsOptions};
 use slotwright_kube::{Blueprint, SecretValue, Tls, apply::Applier, objects};
 
-use super::Contents;
-use crate::{DeploymentId, Error, SpecError};
+use crate::{Contents, DeploymentId, Error, SpecError};
 
 /// The key of the deployment's id in the Secret of its own.
 const DEPLOYMENT_ID: &str = "deployment-id";

@@ -1,8 +1,9 @@
 //! The spec file: what a user wants, as YAML, with a published JSON Schema.
 //!
 //! Reading and judging the text happens here: what every cluster has in this file, the sections for one kind of place in
-//! `local` and `nfs`, values with several spellings in `values`. What a host makes of it is the host's business.
+//! `local`, `kubernetes` and `nfs`, values with several spellings in `values`. What a host makes of it is the host's business.
 
+mod kubernetes;
 mod local;
 mod nfs;
 mod values;
@@ -23,6 +24,11 @@ use slotwright_cluster::{
 use slotwright_topology::Desired;
 
 pub use self::{
+    kubernetes::{
+        Amount, Anyone, ClaimAccess, ClaimSpec, ClientsSpec, Contents, Dial, EngineKind, KubernetesSpec,
+        KubernetesStyle, MetricsSpec, MonitorSpec, NamesSpec, PeerSpec, ResourcesSpec, SecretSpec,
+        SpreadSpec, TlsContents, TlsSpec,
+    },
     local::{LocalPlace, LocalSpec},
     nfs::{GaneshaSpec, KernelSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, StorageSpec},
     values::{PasswordSource, PortList, SettingValue},
@@ -55,8 +61,8 @@ pub struct ClusterSpec {
     /// The nodes are processes of this machine.
     #[serde(default)]
     pub local: Option<LocalSpec>,
-    /// STUB
-    #[serde(skip)]
+    /// The nodes are pods of a Kubernetes cluster.
+    #[serde(default)]
     pub kubernetes: Option<KubernetesSpec>,
     /// Where nodes that run elsewhere keep their data.
     #[serde(default)]
@@ -200,6 +206,17 @@ impl ClusterSpec {
         source.read(&self.base).map(Some)
     }
 
+    /// What the spec keeps secret about a deployment of pods, from where it says.
+    ///
+    /// # Errors
+    /// When something cannot be read. The content is never repeated.
+    pub fn kubernetes_contents(&self) -> Result<Contents, SpecError> {
+        match &self.kubernetes {
+            Some(kubernetes) => kubernetes.contents(&self.base, self.password()?),
+            None => Ok(Contents::default()),
+        }
+    }
+
     /// What works but is worth a second thought.
     pub fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
@@ -243,26 +260,33 @@ impl ClusterSpec {
                 self.node_count()
             ));
         }
-        match (&self.local, &self.storage) {
-            (Some(local), None) => {
-                local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())?;
-            }
-            (None, Some(storage)) => {
-                storage.nfs.place(&self.name, &self.base, self.node_count())?;
-            }
-            (None, None) => {
-                return bad("local, storage: one of them must say where the nodes keep their data".to_owned());
-            }
-            (Some(_), Some(_)) => {
-                return bad(
-                    "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
-                     use the exports; leave out one of the two"
-                        .to_owned(),
-                );
-            }
-        }
+        self.judge_place()?;
         self.node_settings()?;
         Ok(())
+    }
+
+    /// Where the nodes are, and where they keep their data.
+    fn judge_place(&self) -> Result<(), SpecError> {
+        let bad = |message: &str| Err(SpecError::new(message));
+        let nfs = self.storage.as_ref().map(|_| self.nfs()).transpose()?;
+        match (&self.local, &self.kubernetes, nfs) {
+            (Some(local), None, None) => {
+                local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())
+            }
+            (None, Some(kubernetes), nfs) => kubernetes.judge(nfs.as_ref(), self.password.is_some()),
+            // Exports alone, for nodes that others run.
+            (None, None, Some(_)) => Ok(()),
+            (None, None, None) => bad(
+                "local, kubernetes, storage: one of them must say where the nodes are, or keep their data",
+            ),
+            (Some(_), Some(_), _) => bad(
+                "local, kubernetes: nodes are processes of this machine or pods; leave out one of the two",
+            ),
+            (Some(_), None, Some(_)) => bad(
+                "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
+                 use the exports; leave out one of the two",
+            ),
+        }
     }
 }
 
@@ -393,9 +417,3 @@ mod tests {
         assert_eq!(published, ClusterSpec::json_schema(), "{hint}");
     }
 }
-
-/// STUB
-#[derive(Debug, Clone)]
-pub struct KubernetesSpec { 
-/// STUB
-pub namespace: String }

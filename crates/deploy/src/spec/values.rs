@@ -141,11 +141,25 @@ impl PasswordSource {
     /// # Errors
     /// When the variable is not set, the file cannot be read, or either is empty. The content is never repeated.
     pub fn read(&self, base: &Path) -> Result<SecretString, SpecError> {
-        let (place, text) = match self {
+        let (place, text) = self.text("password", base)?;
+        match text.lines().next().unwrap_or("") {
+            "" => Err(SpecError::new(format!("password: {place} is empty"))),
+            line => Ok(line.into()),
+        }
+    }
+
+    /// Reads all of it, for instance an ACL file; `field` is what it is for.
+    pub(super) fn read_all(&self, field: &str, base: &Path) -> Result<SecretString, SpecError> {
+        let (_, text) = self.text(field, base)?;
+        Ok(text.into())
+    }
+
+    fn text(&self, field: &str, base: &Path) -> Result<(String, String), SpecError> {
+        Ok(match self {
             Self::Env(name) => {
                 let text = std::env::var(name).map_err(|_| {
                     SpecError::new(format!(
-                        "password: the environment variable {name} is not set; set it, or use file: PATH"
+                        "{field}: the environment variable {name} is not set; set it, or use file: PATH"
                     ))
                 })?;
                 (format!("the environment variable {name}"), text)
@@ -153,14 +167,10 @@ impl PasswordSource {
             Self::File(path) => {
                 let path = absolute(base, path);
                 let text = std::fs::read_to_string(&path).map_err(|error| {
-                    SpecError::new(format!("password: cannot read {}: {error}", path.display()))
+                    SpecError::new(format!("{field}: cannot read {}: {error}", path.display()))
                 })?;
                 (path.display().to_string(), text)
             }
-        };
-        match text.lines().next().unwrap_or("") {
-            "" => Err(SpecError::new(format!("password: {place} is empty"))),
-            line => Ok(line.into()),
-        }
+        })
     }
 }

@@ -43,7 +43,7 @@ use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
 use kube::Client;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::Value;
 use slotwright_machine::{Effect, Machine};
 
@@ -52,6 +52,7 @@ pub use error::Error;
 pub use explain::Trouble;
 pub use forward::Forward;
 use kinds::{Kind, Kinds};
+pub use kube::core::{DynamicObject, TypeMeta};
 pub use prune::{Unwanted, Volumes};
 pub use standing::{PodState, Stage};
 

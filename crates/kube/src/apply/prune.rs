@@ -17,9 +17,23 @@ pub enum Volumes {
 /// Kinds that hold data.
 const VOLUMES: [&str; 2] = ["PersistentVolume", "PersistentVolumeClaim"];
 
+impl Unwanted {
+    /// `ConfigMap`.
+    pub fn kind(&self) -> &str {
+        self.place.split(' ').next().unwrap_or_default()
+    }
+
+    /// The name, without its namespace.
+    pub fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap_or_default()
+    }
+}
+
 impl Applier {
     /// What is in a namespace with these labels (a selector such as `app.kubernetes.io/instance=sessions`), of the kinds
-    /// of `like`, and is not among `wanted`. Of kinds without namespaces, what has the labels anywhere.
+    /// of `like`, and is not among `wanted`. Of kinds without namespaces, what has the labels anywhere; of PersistentVolumes, only those
+    /// that are for a claim of the namespace, as a deployment of the same name may live in another. A kind that the server
+    /// does not have has no objects.
     ///
     /// # Errors
     /// Those of the requests.
@@ -34,7 +48,11 @@ impl Applier {
         let mut kinds = Kinds::default();
         let mut unwanted = Vec::new();
         for example in like {
-            let (kind, _) = kinds.find(self, example).await?;
+            let kind = match kinds.find(self, example).await {
+                Ok((kind, _)) => kind,
+                Err(Error::NoKind { .. }) => continue,
+                Err(error) => return Err(error),
+            };
             if volumes == Volumes::Keep && VOLUMES.contains(&kind.resource.kind.as_str()) {
                 continue;
             }
@@ -57,7 +75,8 @@ impl Applier {
                 // What an object owns goes with it.
                 let is_owned =
                     object.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-                if !is_wanted && !is_owned && object.metadata.deletion_timestamp.is_none() {
+                let is_elsewhere = claimed_from(&object).is_some_and(|claimed| claimed != namespace);
+                if !is_wanted && !is_owned && !is_elsewhere && object.metadata.deletion_timestamp.is_none() {
                     unwanted.push(Unwanted { place: kind.place(&object), object, api: api.clone() });
                 }
             }
@@ -92,6 +111,11 @@ pub struct Unwanted {
     pub place: String,
     object: DynamicObject,
     api: Api<DynamicObject>,
+}
+
+/// The namespace of the claim that a PersistentVolume is for.
+fn claimed_from(object: &DynamicObject) -> Option<&str> {
+    object.data.pointer("/spec/claimRef/namespace")?.as_str()
 }
 
 fn group_and_kind(types: &kube::core::TypeMeta) -> (&str, &str) {

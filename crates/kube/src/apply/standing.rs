@@ -57,7 +57,8 @@ impl PodState {
         Look::at(pod).state
     }
 
-    pub(super) fn is_at(&self, stage: Stage) -> bool {
+    /// Whether it has come to a stage; one that is going has not.
+    pub fn is_at(&self, stage: Stage) -> bool {
         let reached = match stage {
             Stage::Started => self.started && self.address.is_some(),
             Stage::Ready => self.ready,
