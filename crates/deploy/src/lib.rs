@@ -17,6 +17,8 @@ mod error;
 mod execute;
 pub mod exports;
 mod fleet;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod local;
 mod progress;
 mod seed;
@@ -32,7 +34,9 @@ pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
 pub use slotwright_machine::{Effect, Witness};
 pub use spec::{
-    ClusterSpec, GaneshaSpec, KernelSpec, LocalPlace, LocalSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec,
-    PasswordSource, PortList, SettingValue, SpecError, StorageSpec,
+    Amount, ClientsSpec, ClusterSpec, Dial, GaneshaSpec, KernelSpec, KubernetesEngine, KubernetesSpec,
+    KubernetesStyle, LocalPlace, LocalSpec, MetricsSpec, MonitorSpec, NamesSpec, NfsPlace, NfsServerKind,
+    NfsSpec, OwnerSpec, PasswordSource, PeerSpec, PortList, ResourcesSpec, SecretSpec, SettingValue,
+    SpecError, SpreadSpec, StorageSpec, TextSource, TlsFiles, TlsSpec, VolumeAccess, VolumesSpec,
 };
 pub use stamp::{DeploymentId, Stamp};

@@ -1,8 +1,9 @@
 //! The spec file: what a user wants, as YAML, with a published JSON Schema.
 //!
 //! Reading and judging the text happens here: what every cluster has in this file, the sections for one kind of place in
-//! `local` and `nfs`, values with several spellings in `values`. What a host makes of it is the host's business.
+//! `local`, `nfs` and `kubernetes`, values with several spellings in `values`. What a host makes of it is the host's business.
 
+mod kubernetes;
 mod local;
 mod nfs;
 mod values;
@@ -22,9 +23,14 @@ use slotwright_cluster::{
 };
 
 pub use self::{
+    kubernetes::{
+        ClientsSpec, Dial, KubernetesEngine, KubernetesSpec, KubernetesStyle, MetricsSpec, MonitorSpec,
+        NamesSpec, PeerSpec, ResourcesSpec, SecretSpec, SpreadSpec, TlsFiles, TlsSpec, VolumeAccess,
+        VolumesSpec,
+    },
     local::{LocalPlace, LocalSpec},
     nfs::{GaneshaSpec, KernelSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, StorageSpec},
-    values::{PasswordSource, PortList, SettingValue},
+    values::{Amount, PasswordSource, PortList, SettingValue, TextSource},
 };
 
 /// What a spec file asks for: one cluster.
@@ -54,6 +60,9 @@ pub struct ClusterSpec {
     /// The nodes are processes of this machine.
     #[serde(default)]
     pub local: Option<LocalSpec>,
+    /// The nodes are pods of a Kubernetes cluster.
+    #[serde(default)]
+    pub kubernetes: Option<KubernetesSpec>,
     /// Where nodes that run elsewhere keep their data.
     #[serde(default)]
     pub storage: Option<StorageSpec>,
@@ -185,6 +194,24 @@ impl ClusterSpec {
         source.read(&self.base).map(Some)
     }
 
+    /// The ACL file of `kubernetes.users`, from where the spec says.
+    ///
+    /// # Errors
+    /// As [`ClusterSpec::password`].
+    pub fn users(&self) -> Result<Option<SecretString>, SpecError> {
+        let Some(source) = self.kubernetes.as_ref().and_then(|kubernetes| kubernetes.users.as_ref()) else {
+            return Ok(None);
+        };
+        source.read("kubernetes.users", &self.base).map(Some)
+    }
+
+    /// The PEM files of `kubernetes.tls`; `None` without TLS, and when a Secret holds the certificates.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let tls = self.kubernetes.as_ref()?.tls.as_ref()?;
+        let file = |path: &Option<PathBuf>| path.as_deref().map(|path| absolute(&self.base, path));
+        Some(TlsFiles { ca: file(&tls.ca)?, certificate: file(&tls.certificate)?, key: file(&tls.key)? })
+    }
+
     /// What works but is worth a second thought.
     pub fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
@@ -228,17 +255,31 @@ impl ClusterSpec {
                 self.node_count()
             ));
         }
-        match (&self.local, &self.storage) {
-            (Some(local), None) => {
+        match (&self.local, &self.kubernetes, &self.storage) {
+            (Some(local), None, None) => {
                 local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())?;
             }
-            (None, Some(storage)) => {
-                storage.nfs.place(&self.name, &self.base, self.node_count())?;
+            (None, kubernetes, storage) if kubernetes.is_some() || storage.is_some() => {
+                if let Some(storage) = storage {
+                    storage.nfs.place(&self.name, &self.base, self.node_count())?;
+                }
+                if let Some(kubernetes) = kubernetes {
+                    kubernetes.judge(self)?;
+                }
             }
-            (None, None) => {
-                return bad("local, storage: one of them must say where the nodes keep their data".to_owned());
+            (None, ..) => {
+                return bad(
+                    "local, kubernetes, storage: one of them must say where the nodes run or keep their data"
+                        .to_owned(),
+                );
             }
-            (Some(_), Some(_)) => {
+            (Some(_), Some(_), _) => {
+                return bad(
+                    "local, kubernetes: the nodes are processes of this machine or pods; leave out one of the two"
+                        .to_owned(),
+                );
+            }
+            (Some(_), None, Some(_)) => {
                 return bad(
                     "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
                      use the exports; leave out one of the two"
