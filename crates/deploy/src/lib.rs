@@ -38,9 +38,9 @@ pub use progress::{Event, Reporter, Silent};
 pub use seed::discover;
 pub use slotwright_machine::{Effect, Witness};
 pub use spec::{
-    Amount, Anyone, ClaimAccess, ClaimSpec, ClientsSpec, ClusterSpec, Contents, Dial, EngineKind,
-    GaneshaSpec, KernelSpec, KubernetesSpec, KubernetesStyle, LocalPlace, LocalSpec, MetricsSpec,
-    MonitorSpec, NamesSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, PasswordSource, PeerSpec, PortList,
-    ResourcesSpec, SecretSpec, SettingValue, SpecError, SpreadSpec, StorageSpec, TlsContents, TlsSpec,
+    Amount, ClientsSpec, ClusterSpec, Dial, GaneshaSpec, KernelSpec, KubernetesEngine, KubernetesSpec,
+    KubernetesStyle, LocalPlace, LocalSpec, MetricsSpec, MonitorSpec, NamesSpec, NfsPlace, NfsServerKind,
+    NfsSpec, OwnerSpec, PasswordSource, PeerSpec, PortList, ResourcesSpec, SecretSpec, SettingValue,
+    SpecError, SpreadSpec, StorageSpec, TextSource, TlsFiles, TlsSpec, VolumeAccess, VolumesSpec,
 };
 pub use stamp::{DeploymentId, Stamp};

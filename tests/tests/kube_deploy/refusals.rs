@@ -122,7 +122,7 @@ fn pods_that_do_not_come_up_say_why() {
     deployed.write_spec(&spec.replace("cpu-request: 10m", "cpu-request: 1000"));
     deployed.run(&["up", "--patience", "5"]).expect(1, &["Pod stuck/test-0", "Insufficient cpu"]);
     down(&deployed);
-    deployed.write("storage: { class: nothing }");
+    deployed.write("volumes: { class: nothing }");
     deployed.run(&["up", "--patience", "5"]).expect(1, &["Pod stuck/test-0", "nothing"]);
     down(&deployed);
     deployed.write("secret: { name: elsewhere }");
@@ -154,7 +154,7 @@ fn changes_that_take_more_than_an_apply_are_refused() {
     );
     refused(&(spec.clone() + "  style: deployment\n"), &["StatefulSet changes/test", "style"]);
     refused(&spec.replace("cluster-node-timeout: 2000", "databases: 1"), &["databases"]);
-    refused(&(spec.clone() + "  storage: { size: 9Gi }\n"), &["StatefulSet changes/test", "only once"]);
+    refused(&(spec.clone() + "  volumes: { size: 9Gi }\n"), &["StatefulSet changes/test", "only once"]);
     // One that a running server can take is made.
     deployed.write_spec(&spec.replace("cluster-node-timeout: 2000", "cluster-node-timeout: 3000"));
     deployed.run(&["plan"]).shows(0, &["ConfigMap changes/test-conf", "cluster-node-timeout"]);

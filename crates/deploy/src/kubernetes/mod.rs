@@ -30,7 +30,7 @@ use slotwright_kube::{
 };
 use slotwright_topology::{ClusterView, Desired, Refusal, RefusalReason};
 
-pub use self::wanted::{blueprint, placeholders};
+pub use self::wanted::{Contents, TlsContents, advice, blueprint};
 use self::{
     dial::{Dialer, Way},
     inventory::Inventory,
@@ -38,7 +38,7 @@ use self::{
     timing::Phases,
 };
 use crate::{
-    ClusterSpec, Contents, DeploymentId, Dial, Effects, Error, Event, Fleet, KubernetesSpec, Outlook,
+    ClusterSpec, DeploymentId, Dial, Effects, Error, Event, Fleet, KubernetesSpec, Outlook,
     Reporter, SpecError, Up, UpOptions, converge,
 };
 
@@ -82,7 +82,7 @@ impl KubernetesDeployment {
     /// # Errors
     /// When the spec cannot be used, what it names cannot be read, or no cluster can be found.
     pub async fn new(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
-        let contents = spec.kubernetes_contents()?;
+        let contents = Contents::read(&spec)?;
         Self::build(spec, contents, effects).await
     }
 
@@ -91,7 +91,7 @@ impl KubernetesDeployment {
     /// # Errors
     /// As [`Self::new`].
     pub async fn without_login(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
-        let contents = placeholders(&spec);
+        let contents = Contents::placeholders(&spec);
         Self::build(spec, contents, effects).await
     }
 

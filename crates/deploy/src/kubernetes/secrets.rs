@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use slotwright_client::{Credentials, tls::TlsOptions};
 use slotwright_kube::{Blueprint, SecretValue, Tls, apply::Applier, objects};
 
-use crate::{Contents, DeploymentId, Error, SpecError};
+use super::Contents;
+use crate::{DeploymentId, Error, SpecError};
 
 /// The key of the deployment's id in the Secret of its own.
 const DEPLOYMENT_ID: &str = "deployment-id";

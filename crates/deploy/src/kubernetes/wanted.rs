@@ -1,233 +1,367 @@
-//! From the spec to the input of the builders.
+//! From the spec to the input of the builders: what the spec leaves open is what they take for good.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use secrecy::SecretString;
 use slotwright_kube::{
     Access, AccessMode, Blueprint, Bytes, Clients, Cpu, Engine, Image, Metrics, Names, NfsVolume, Peer,
-    QuantityError, Resources, SecretValue, ServiceMonitorWish, Spread, Storage, Style, Tls, Wanted,
+    Problem, Resources, SecretValue, ServiceMonitorWish, Spread, Storage, Style, Tls, Wanted,
 };
 
 use crate::{
-    Amount, ClaimAccess, ClientsSpec, ClusterSpec, Contents, EngineKind, KubernetesSpec, KubernetesStyle,
-    NamesSpec, PeerSpec, ResourcesSpec, SpecError, TlsContents,
+    Amount, ClientsSpec, ClusterSpec, KubernetesEngine, KubernetesSpec, KubernetesStyle, NamesSpec, NfsPlace, PeerSpec,
+    ResourcesSpec, SpecError, VolumeAccess, VolumesSpec,
 };
 
-/// What a rendering without Secrets has in their place; it is never written.
-const PLACEHOLDER: &str = "-";
-const PEM_PLACEHOLDER: &str = "-----BEGIN ";
+/// The secrets that the spec names and does not hold. `Debug` shows none of them.
+#[derive(Debug, Clone, Default)]
+pub struct Contents {
+    /// The password; `None` without one, and when an existing Secret holds it.
+    pub password: Option<SecretString>,
+    /// The ACL file; `None` without one, and when an existing Secret holds it.
+    pub users: Option<SecretString>,
+    /// The certificates; `None` without TLS, and when an existing Secret holds them.
+    pub tls: Option<TlsContents>,
+}
 
-/// Contents for all that the spec keeps secret, where none of them is shown.
-pub fn placeholders(spec: &ClusterSpec) -> Contents {
-    let section = spec.kubernetes.as_ref();
-    let text = |text: &str| SecretString::from(text.to_owned());
-    let files = section.and_then(|section| section.tls.as_ref()?.files().ok()?);
-    Contents {
-        password: spec.password.as_ref().map(|_| text(PLACEHOLDER)),
-        users: section.and_then(|section| section.users.as_ref()).map(|_| text("user x off\n")),
-        tls: files.map(|_| TlsContents {
-            ca: text(PEM_PLACEHOLDER),
-            certificate: text(PEM_PLACEHOLDER),
-            key: text(PEM_PLACEHOLDER),
-        }),
+/// Certificates as PEM texts.
+#[derive(Debug, Clone)]
+pub struct TlsContents {
+    /// Who signed the certificates of nodes and clients.
+    pub ca: SecretString,
+    /// The certificate of all nodes.
+    pub certificate: SecretString,
+    /// Its key.
+    pub key: SecretString,
+}
+
+impl Contents {
+    /// Reads them from where the spec says.
+    ///
+    /// # Errors
+    /// When a variable is not set, a file cannot be read, or one is empty. The content is never repeated.
+    pub fn read(spec: &ClusterSpec) -> Result<Self, SpecError> {
+        let tls = spec.tls_files().map(|files| {
+            let read = |field: &str, path: &Path| {
+                std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
+                    let path = path.display();
+                    SpecError::new(format!("kubernetes.tls.{field}: cannot read {path}: {error}"))
+                })
+            };
+            Ok(TlsContents {
+                ca: read("ca", &files.ca)?,
+                certificate: read("certificate", &files.certificate)?,
+                key: read("key", &files.key)?,
+            })
+        });
+        Ok(Self { password: spec.password()?, users: spec.users()?, tls: tls.transpose()? })
+    }
+
+    /// Texts in their place, for a look at everything but the Secrets.
+    ///
+    /// ```
+    /// use slotwright_deploy::{ClusterSpec, kubernetes::{Contents, blueprint}};
+    /// use slotwright_kube::{SecretValue, objects, render};
+    /// let spec = ClusterSpec::parse(
+    ///     "{name: sessions, shards: 3, replicas-per-shard: 1, password: {env: NOT_SET_HERE},
+    ///       kubernetes: {namespace: shop, image: 'redis:7.2.5'}}",
+    /// )?;
+    /// let id = SecretValue::new("00000000000000000000000000000000");
+    /// let blueprint = blueprint(&spec, &Contents::placeholders(&spec), id)?;
+    /// assert!(render::documents(&objects::all(&blueprint), render::Secrets::LeftOut)?.contains("StatefulSet"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn placeholders(spec: &ClusterSpec) -> Self {
+        let pem = || SecretString::from("-----BEGIN CERTIFICATE-----");
+        let users = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.users.as_ref());
+        Self {
+            password: spec.password.as_ref().map(|_| "placeholder".into()),
+            users: users.map(|_| "user placeholder off".into()),
+            tls: spec.tls_files().map(|_| TlsContents { ca: pem(), certificate: pem(), key: pem() }),
+        }
     }
 }
 
-/// The blueprint of `spec`. The deployment's id is used where the spec names no Secret that has it.
+/// What is to be built. `deployment_id` is the content of the id; it is not used when the spec names a Secret that
+/// holds it (`kubernetes.secret`).
 ///
 /// # Errors
-/// When the spec has no section `kubernetes`, or something in it cannot be built; each reason with its place in the spec.
+/// When the spec has no section `kubernetes`, and when something in it cannot work: as much at once as can be told, a
+/// problem a line, each in the words of the spec.
 pub fn blueprint(
     spec: &ClusterSpec,
     contents: &Contents,
     deployment_id: SecretValue,
 ) -> Result<Blueprint, SpecError> {
     let Some(section) = &spec.kubernetes else {
-        return Err(SpecError::new("kubernetes: there is no such section; see examples/kubernetes.yaml"));
+        return Err(SpecError::new(
+            "kubernetes: there is no such section, so there are no pods; see examples/kubernetes.yaml",
+        ));
     };
-    let image: Image = parsed("image", &section.image)?;
-    let mut wanted = Wanted::new(&spec.name, &section.namespace, image, deployment_id);
-    let count = |field: &str, number: usize| {
-        u32::try_from(number).map_err(|_| SpecError::new(format!("{field}: {number} is too many")))
-    };
-    wanted.shards = count("shards", spec.shards)?;
-    wanted.replicas_per_shard = count("replicas-per-shard", spec.replicas_per_shard)?;
-    wanted.make_namespace = section.create_namespace;
-    wanted.names = names(Names::of(&section.namespace, &spec.name), &section.names);
-    wanted.style = match section.style {
-        KubernetesStyle::StatefulSet => Style::StatefulSet,
-        KubernetesStyle::Deployment => Style::Deployment,
-    };
-    wanted.engine = match section.engine {
-        EngineKind::Redis => Engine::Redis,
-        EngineKind::Valkey => Engine::Valkey,
-    };
-    wanted.pull_secrets.clone_from(&section.pull_secrets);
-    wanted.settings = spec.node_settings()?;
-    secrets(&mut wanted, section, contents);
-    wanted.storage = storage(spec, section)?;
-    set_resources(&mut wanted.resources, "resources", &section.resources)?;
-    if spec.storage.is_some() {
-        let owner = spec.nfs()?.wanted.owner;
-        (wanted.user, wanted.group) = (owner.uid, owner.gid);
-    }
-    set(&mut wanted.user, section.user);
-    set(&mut wanted.group, section.group);
-    set(&mut wanted.grace_seconds, section.grace_seconds);
-    set(&mut wanted.load_seconds, section.load_seconds);
-    set(&mut wanted.announce_hostnames, section.announce_hostnames);
-    set(&mut wanted.cluster_domain, section.cluster_domain.clone());
-    set(&mut wanted.clients, section.clients.as_ref().map(clients));
-    let spread = section.spread.as_ref();
-    set(
-        &mut wanted.spread,
-        spread.map(|spread| Spread { keys: spread.keys.clone(), required: spread.required }),
-    );
-    wanted.node_selector.clone_from(&section.node_selector);
-    wanted.metrics = metrics(section)?;
+    let wanted = Reader::default().wanted(spec, section, contents, deployment_id)?;
     wanted.check().map_err(|rejected| {
-        let lines: Vec<String> =
-            rejected.problems.iter().map(|problem| in_the_spec(&problem.to_string())).collect();
-        SpecError::new(lines.join("; "))
+        let problem = |problem: &Problem| format!("{}: {}", place_in(spec, &problem.place), problem.what);
+        told(rejected.problems.iter().map(problem))
     })
 }
 
-/// What is wrong, at its place in the spec: some of it stands outside the section.
-fn in_the_spec(problem: &str) -> String {
-    let outside = ["name:", "shards:", "replicas-per-shard:", "settings:"];
-    let problem = problem.replacen("access.password:", "password:", 1);
-    if outside.iter().any(|place| problem.starts_with(place)) || problem.starts_with("password:") {
-        problem
-    } else {
-        format!("kubernetes.{}", problem.replacen("access.users:", "users:", 1))
+/// What works but is worth a second thought, for people to read: everything that [`ClusterSpec::advice`] has for such a
+/// spec too, and nothing twice.
+pub fn advice(spec: &ClusterSpec, blueprint: &Blueprint) -> Vec<String> {
+    let mut advice: Vec<String> = blueprint
+        .advice()
+        .into_iter()
+        .map(|line| match line.split_once(": ") {
+            Some((place, text)) => format!("{}: {text}", place_in(spec, place)),
+            None => line,
+        })
+        .collect();
+    if let Ok(place) = spec.nfs() {
+        for finding in place.mount.findings() {
+            advice.push(format!("{}: {}; {}", finding.place, finding.what, finding.remedy));
+        }
     }
+    advice
 }
 
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
+/// Collects what cannot be read, so that a user hears of all of it at once.
+#[derive(Default)]
+struct Reader {
+    problems: Vec<String>,
 }
 
-fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, SpecError> {
-    text.parse().map_err(|error| SpecError::new(format!("kubernetes.{field}: {error}")))
-}
+impl Reader {
+    fn wanted(
+        mut self,
+        spec: &ClusterSpec,
+        section: &KubernetesSpec,
+        contents: &Contents,
+        deployment_id: SecretValue,
+    ) -> Result<Wanted, SpecError> {
+        let image = self.image("image", &section.image);
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (access, deployment_id) = access(spec, section, contents, deployment_id)?;
+        let tls = tls(section, contents)?;
+        let nfs = spec.storage.is_some().then(|| spec.nfs()).transpose()?;
+        let settings = spec.node_settings()?;
+        let Some(image) = image else { return Err(told(self.problems)) };
 
-fn amount<T: std::str::FromStr<Err = QuantityError>>(
-    field: &str,
-    amount: Option<&Amount>,
-) -> Result<Option<T>, SpecError> {
-    amount.map(|amount| parsed(field, &amount.0)).transpose()
-}
-
-fn secrets(wanted: &mut Wanted, section: &KubernetesSpec, contents: &Contents) {
-    if let Some(secret) = &section.secret {
-        let key = |key: &str| SecretValue::existing(&secret.name, key);
-        wanted.deployment_id = key(&secret.deployment_id);
-        let users = secret.users.as_deref().map(key);
-        wanted.access = Access::Password { password: key(&secret.password), users };
-    } else if let Some(password) = &contents.password {
-        let users = contents.users.clone().map(SecretValue::Content);
-        wanted.access = Access::Password { password: SecretValue::Content(password.clone()), users };
-    }
-    if let Some(tls) = &section.tls {
-        wanted.client_certificates = tls.client_certificates;
-        wanted.tls = match (&tls.secret, &contents.tls) {
-            (Some(secret), _) => Some(Tls::Existing { secret: secret.clone() }),
-            (None, Some(TlsContents { ca, certificate, key })) => {
-                let (ca, certificate, key) = (ca.clone(), certificate.clone(), key.clone());
-                Some(Tls::Content { ca, certificate, key })
+        let mut wanted = Wanted::new(spec.name.clone(), section.namespace.clone(), image, deployment_id);
+        wanted.make_namespace = section.create_namespace;
+        wanted.names = names(&section.names, wanted.names);
+        wanted.style = match section.style {
+            KubernetesStyle::StatefulSet => Style::StatefulSet,
+            KubernetesStyle::Deployment => Style::Deployment,
+        };
+        wanted.shards = count(spec.shards);
+        wanted.replicas_per_shard = count(spec.replicas_per_shard);
+        wanted.engine = match section.engine {
+            KubernetesEngine::Redis => Engine::Redis,
+            KubernetesEngine::Valkey => Engine::Valkey,
+        };
+        wanted.pull_secrets = section.pull_secrets.clone();
+        wanted.settings = settings;
+        wanted.access = access;
+        wanted.tls = tls;
+        wanted.client_certificates = section.tls.as_ref().is_none_or(|tls| tls.client_certificates);
+        let owner = nfs.as_ref().map(|place| place.wanted.owner);
+        wanted.user = section.user.or(owner.map(|owner| owner.uid)).unwrap_or(wanted.user);
+        wanted.group = section.group.or(owner.map(|owner| owner.gid)).unwrap_or(wanted.group);
+        let size = self.amount("volumes.size", &section.volumes.size);
+        if let Some(size) = size {
+            wanted.storage = match nfs {
+                Some(place) => on_nfs(&place, size),
+                None => of_class(&section.volumes, size),
+            };
+        }
+        wanted.resources = self.resources("resources", &section.resources, wanted.resources);
+        if let Some(clients) = &section.clients {
+            wanted.clients = self::clients(clients);
+        }
+        wanted.spread = Spread { keys: section.spread.keys.clone(), required: section.spread.required };
+        wanted.node_selector = section.node_selector.clone();
+        wanted.grace_seconds = section.grace_seconds;
+        wanted.load_seconds = section.load_seconds;
+        wanted.announce_hostnames = section.announce_hostnames;
+        wanted.cluster_domain = section.cluster_domain.clone();
+        if let Some(asked) = &section.metrics
+            && let Some(image) = self.image("metrics.image", &asked.image)
+        {
+            let mut metrics = Metrics::new(image);
+            metrics.port = asked.port;
+            metrics.resources = self.resources("metrics.resources", &asked.resources, metrics.resources);
+            if let Some(readers) = &asked.readers {
+                metrics.readers = self::clients(readers);
             }
-            (None, None) => None,
+            metrics.monitor = asked.monitor.as_ref().map(|monitor| ServiceMonitorWish {
+                labels: monitor.labels.clone(),
+                interval_seconds: monitor.interval_seconds,
+            });
+            wanted.metrics = Some(metrics);
+        }
+        if self.problems.is_empty() { Ok(wanted) } else { Err(told(self.problems)) }
+    }
+
+    fn resources(&mut self, field: &str, asked: &ResourcesSpec, usual: Resources) -> Resources {
+        let mut cpu = |name, amount: &Option<Amount>| -> Option<Cpu> {
+            self.amount(&format!("{field}.{name}"), amount.as_ref()?)
         };
+        let cpu_request = cpu("cpu-request", &asked.cpu_request).unwrap_or(usual.cpu_request);
+        let cpu_limit = cpu("cpu-limit", &asked.cpu_limit).or(usual.cpu_limit);
+        let mut memory = |name, amount: &Option<Amount>| -> Option<Bytes> {
+            self.amount(&format!("{field}.{name}"), amount.as_ref()?)
+        };
+        let request = memory("memory-request", &asked.memory_request);
+        let limit = memory("memory-limit", &asked.memory_limit);
+        Resources {
+            cpu_request,
+            cpu_limit,
+            memory_request: request.or(limit).unwrap_or(usual.memory_request),
+            memory_limit: limit.or(request).unwrap_or(usual.memory_limit),
+        }
+    }
+
+    fn image(&mut self, field: &str, text: &str) -> Option<Image> {
+        let problem = |error: slotwright_kube::ImageError| {
+            // The place says that it is an image.
+            error.to_string().trim_start_matches("image ").to_owned()
+        };
+        self.keep(field, text.parse().map_err(problem))
+    }
+
+    fn amount<T: FromStr<Err = E>, E: fmt::Display>(&mut self, field: &str, amount: &Amount) -> Option<T> {
+        self.keep(field, amount.as_str().parse().map_err(|error: E| error.to_string()))
+    }
+
+    fn keep<T>(&mut self, field: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|error| self.problems.push(format!("kubernetes.{field}: {error}"))).ok()
     }
 }
 
-fn storage(spec: &ClusterSpec, section: &KubernetesSpec) -> Result<Storage, SpecError> {
-    const SIZE: Bytes = Bytes::gibibytes(8);
-    if spec.storage.is_some() {
-        let place = spec.nfs()?;
-        let size = amount("volume-size", section.volume_size.as_ref())?.unwrap_or(SIZE);
-        let volume = |path: &std::path::Path| NfsVolume {
-            server: place.address.clone(),
-            path: path.to_string_lossy().into_owned(),
-            mount_options: place.mount.iter().map(str::to_owned).collect(),
-            size,
-        };
-        let volumes = place.wanted.paths().map(|(_, path)| volume(&path)).collect();
-        return Ok(Storage::Nfs { volumes });
-    }
-    let claim = section.storage.as_ref();
-    Ok(Storage::Class {
-        class: claim.and_then(|claim| claim.class.clone()),
-        size: amount("storage.size", claim.and_then(|claim| claim.size.as_ref()))?.unwrap_or(SIZE),
-        access: match claim.map(|claim| claim.access).unwrap_or_default() {
-            ClaimAccess::ReadWriteOnce => AccessMode::ReadWriteOnce,
-            ClaimAccess::ReadWriteOncePod => AccessMode::ReadWriteOncePod,
-            ClaimAccess::ReadWriteMany => AccessMode::ReadWriteMany,
+fn told(problems: impl IntoIterator<Item = String>) -> SpecError {
+    SpecError::new(problems.into_iter().collect::<Vec<_>>().join("\n"))
+}
+
+/// Who may log in, and the deployment's id.
+fn access(
+    spec: &ClusterSpec,
+    section: &KubernetesSpec,
+    contents: &Contents,
+    deployment_id: SecretValue,
+) -> Result<(Access, SecretValue), SpecError> {
+    // A password that was forgotten on the way here must not become none.
+    let content = |said: bool, field: &str, content: &Option<SecretString>| match (said, content) {
+        (true, Some(content)) => Ok(Some(SecretValue::Content(content.clone()))),
+        (true, None) => Err(SpecError::new(format!("{field}: it was not read"))),
+        (false, _) => Ok(None),
+    };
+    let users = content(section.users.is_some(), "kubernetes.users", &contents.users)?;
+    Ok(match &section.secret {
+        Some(secret) => {
+            let existing = |key: &str| SecretValue::existing(&secret.name, key);
+            let users = users.or(secret.users.as_deref().map(existing));
+            (
+                Access::Password { password: existing(&secret.password), users },
+                existing(&secret.deployment_id),
+            )
+        }
+        None => match content(spec.password.is_some(), "password", &contents.password)? {
+            Some(password) => (Access::Password { password, users }, deployment_id),
+            None => (Access::Open, deployment_id),
         },
     })
 }
 
-fn set_resources(resources: &mut Resources, field: &str, spec: &ResourcesSpec) -> Result<(), SpecError> {
-    let place = |name: &str| format!("{field}.{name}");
-    let cpu = |name: &str, text: &Option<Amount>| amount::<Cpu>(&place(name), text.as_ref());
-    let memory = |name: &str, text: &Option<Amount>| amount::<Bytes>(&place(name), text.as_ref());
-    set(&mut resources.cpu_request, cpu("cpu-request", &spec.cpu_request)?);
-    resources.cpu_limit = cpu("cpu-limit", &spec.cpu_limit)?.or(resources.cpu_limit);
-    let (request, limit) =
-        (memory("memory-request", &spec.memory_request)?, memory("memory-limit", &spec.memory_limit)?);
-    // Of the two, one follows the other.
-    set(&mut resources.memory_request, request.or(limit));
-    set(&mut resources.memory_limit, limit.or(request));
-    Ok(())
+fn tls(section: &KubernetesSpec, contents: &Contents) -> Result<Option<Tls>, SpecError> {
+    let Some(asked) = &section.tls else { return Ok(None) };
+    match (&asked.secret, &contents.tls) {
+        (Some(secret), _) => Ok(Some(Tls::Existing { secret: secret.clone() })),
+        (None, Some(TlsContents { ca, certificate, key })) => {
+            let (ca, certificate, key) = (ca.clone(), certificate.clone(), key.clone());
+            Ok(Some(Tls::Content { ca, certificate, key }))
+        }
+        (None, None) => Err(SpecError::new("kubernetes.tls: it was not read")),
+    }
 }
 
-fn clients(spec: &ClientsSpec) -> Clients {
-    match spec {
-        ClientsSpec::Word(_) => Clients::Anyone,
+fn on_nfs(place: &NfsPlace, size: Bytes) -> Storage {
+    let volume = |(_, path): (String, PathBuf)| NfsVolume {
+        server: place.address.clone(),
+        path: path.display().to_string(),
+        mount_options: place.mount.iter().map(str::to_owned).collect(),
+        size,
+    };
+    Storage::Nfs { volumes: place.wanted.paths().map(volume).collect() }
+}
+
+fn of_class(volumes: &VolumesSpec, size: Bytes) -> Storage {
+    let access = match volumes.access.unwrap_or_default() {
+        VolumeAccess::ReadWriteOnce => AccessMode::ReadWriteOnce,
+        VolumeAccess::ReadWriteOncePod => AccessMode::ReadWriteOncePod,
+        VolumeAccess::ReadWriteMany => AccessMode::ReadWriteMany,
+    };
+    Storage::Class { class: volumes.class.clone(), size, access }
+}
+
+fn clients(asked: &ClientsSpec) -> Clients {
+    let peer = |peer: &PeerSpec| match &peer.cidr {
+        Some(cidr) => Peer::Addresses { cidr: cidr.clone(), except: peer.except.clone() },
+        None => {
+            Peer::Pods { labels: peer.pods.clone().unwrap_or_default(), namespaces: peer.namespaces.clone() }
+        }
+    };
+    match asked {
+        ClientsSpec::Anyone => Clients::Anyone,
         ClientsSpec::Only(peers) => Clients::Only(peers.iter().map(peer).collect()),
     }
 }
 
-fn peer(spec: &PeerSpec) -> Peer {
-    match spec {
-        PeerSpec::Addresses { cidr, except } => {
-            Peer::Addresses { cidr: cidr.clone(), except: except.clone() }
-        }
-        PeerSpec::Pods { pods, namespaces } => {
-            Peer::Pods { labels: pods.clone(), namespaces: namespaces.clone() }
-        }
-    }
-}
-
-fn metrics(section: &KubernetesSpec) -> Result<Option<Metrics>, SpecError> {
-    let Some(spec) = &section.metrics else { return Ok(None) };
-    let mut metrics = Metrics::new(parsed("metrics.image", &spec.image)?);
-    set(&mut metrics.port, spec.port);
-    set_resources(&mut metrics.resources, "metrics.resources", &spec.resources)?;
-    set(&mut metrics.readers, spec.readers.as_ref().map(clients));
-    metrics.monitor = spec.monitor.as_ref().map(|monitor| ServiceMonitorWish {
-        labels: monitor.labels.clone(),
-        interval_seconds: monitor.interval_seconds,
-    });
-    Ok(Some(metrics))
-}
-
-fn names(mut names: Names, spec: &NamesSpec) -> Names {
-    for (place, name) in [
-        (&mut names.workload, &spec.workload),
-        (&mut names.headless, &spec.headless),
-        (&mut names.clients, &spec.clients),
-        (&mut names.config, &spec.config),
-        (&mut names.scripts, &spec.scripts),
-        (&mut names.secret, &spec.secret),
-        (&mut names.account, &spec.account),
-        (&mut names.claim, &spec.claim),
-        (&mut names.volumes, &spec.volumes),
-        (&mut names.budget, &spec.budget),
-        (&mut names.policy, &spec.policy),
-        (&mut names.metrics, &spec.metrics),
+fn names(asked: &NamesSpec, mut names: Names) -> Names {
+    for (name, asked) in [
+        (&mut names.workload, &asked.workload),
+        (&mut names.headless, &asked.headless),
+        (&mut names.clients, &asked.clients),
+        (&mut names.config, &asked.config),
+        (&mut names.scripts, &asked.scripts),
+        (&mut names.secret, &asked.secret),
+        (&mut names.account, &asked.account),
+        (&mut names.claim, &asked.claim),
+        (&mut names.volumes, &asked.volumes),
+        (&mut names.budget, &asked.budget),
+        (&mut names.policy, &asked.policy),
+        (&mut names.metrics, &asked.metrics),
     ] {
-        set(place, name.clone());
+        if let Some(asked) = asked {
+            name.clone_from(asked);
+        }
     }
     names
+}
+
+/// Where a field of the builders' input stands in the spec.
+fn place_in(spec: &ClusterSpec, place: &str) -> String {
+    let by_secret = spec.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.secret.is_some());
+    let users_by_secret =
+        spec.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.users.is_none()) && by_secret;
+    match place {
+        "name" | "shards" | "replicas-per-shard" | "settings" => place.to_owned(),
+        "deployment-id" if !by_secret => place.to_owned(),
+        "deployment-id" => "kubernetes.secret.deployment-id".to_owned(),
+        "access" => "password".to_owned(),
+        "access.password" if by_secret => "kubernetes.secret.password".to_owned(),
+        "access.password" => "password".to_owned(),
+        "access.users" if users_by_secret => "kubernetes.secret.users".to_owned(),
+        "access.users" => "kubernetes.users".to_owned(),
+        "user, group" => "kubernetes.user, kubernetes.group".to_owned(),
+        "storage" => "storage.nfs".to_owned(),
+        place => match place.strip_prefix("storage.") {
+            Some(rest) if rest.starts_with("volumes") => "storage.nfs".to_owned(),
+            Some(rest) => format!("kubernetes.volumes.{rest}"),
+            None => format!("kubernetes.{place}"),
+        },
+    }
 }

@@ -1,96 +1,117 @@
 //! The section `kubernetes`: nodes that are pods.
 //!
-//! Written without Kubernetes' own types, so that a spec is read alike by a build that knows no Kubernetes.
+//! What the user writes, and what can be judged of it without Kubernetes. Names, amounts and images are judged where the
+//! objects are built, with the feature `kubernetes`.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{SeqAccess, Visitor, value::SeqAccessDeserializer},
+};
 
-use super::{NfsPlace, PasswordSource, SpecError, absolute};
+use super::{
+    ClusterSpec, SpecError,
+    values::{Amount, TextSource},
+};
 
-/// Nodes as pods of a Kubernetes cluster.
+/// Where and how the pods run.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct KubernetesSpec {
-    /// The context of the kubeconfig; the current one when it is left out, or the cluster the deployer itself runs in.
+    /// The context of the kubeconfig. Left out: its current one, or, where there is no kubeconfig, the account of the
+    /// pod this runs in.
     #[serde(default)]
     pub context: Option<String>,
-    /// The namespace of all objects.
+    /// The namespace of everything that has one.
     pub namespace: String,
-    /// Whether the namespace is made, with the `restricted` pod security standard enforced in it.
+    /// Whether the namespace is made too, with the pod security standard `restricted` enforced in it.
     #[serde(default)]
     pub create_namespace: bool,
-    /// One StatefulSet, or a Deployment and a Service for each node.
+    /// How the nodes are run.
     #[serde(default)]
     pub style: KubernetesStyle,
-    /// The image of the nodes, with a tag: `docker.io/library/redis:7.2.5`.
-    pub image: String,
     /// Whose programs the image has.
     #[serde(default)]
-    pub engine: EngineKind,
-    /// Secrets of the image's registry, by name.
+    pub engine: KubernetesEngine,
+    /// The image of the nodes, with a tag other than `latest` or with a digest, for instance
+    /// `docker.io/library/redis:7.2.5`. What it must contain: `crates/kube/IMAGE.md`.
+    pub image: String,
+    /// Secrets of the registry, by name.
     #[serde(default)]
     pub pull_secrets: Vec<String>,
     /// How the deployer reaches the pods.
     #[serde(default)]
     pub dial: Dial,
-    /// A Secret that others write, in place of `password` and of the Secret that `up` makes.
+    /// A Secret that is there already and holds the password and the deployment's id; in place of `password`. Left out:
+    /// the deployment writes a Secret of its own.
     #[serde(default)]
     pub secret: Option<SecretSpec>,
-    /// An ACL file of more users than the default one, which stays the nodes' and the deployer's: `env: NAME` or
-    /// `file: PATH`. It goes into a Secret.
+    /// An ACL file with users beside the default one, `user <name> <rules>` a line. It needs a password.
     #[serde(default)]
-    pub users: Option<PasswordSource>,
-    /// Certificates: all connections are then encrypted, and no port takes plain text.
+    pub users: Option<TextSource>,
+    /// Certificates, so that every connection is encrypted: of clients, of replicas, and of the cluster bus.
     #[serde(default)]
     pub tls: Option<TlsSpec>,
-    /// The volumes that a storage class makes; not beside `storage.nfs`.
+    /// The volumes that hold the data.
     #[serde(default)]
-    pub storage: Option<ClaimSpec>,
-    /// With `storage.nfs`: the size that is told to Kubernetes of each volume [default: 8Gi]. Nothing enforces it.
-    #[serde(default)]
-    pub volume_size: Option<Amount>,
-    /// What each node may use.
+    pub volumes: VolumesSpec,
+    /// What each node may use: 100m of a processor and 256Mi of memory where nothing is said. `maxmemory` follows from
+    /// the limit of memory, unless `settings` have it.
     #[serde(default)]
     pub resources: ResourcesSpec,
-    /// The user the nodes run as [default: 999]; with `storage.nfs` the owner of its directories.
+    /// The user the nodes run as, never 0. Left out: the owner of the exports with `storage.nfs`, else 999.
     #[serde(default)]
     pub user: Option<u32>,
-    /// The group the nodes run as [default: 999].
+    /// The group the nodes run as, never 0. Left out: that of the exports with `storage.nfs`, else 999.
     #[serde(default)]
     pub group: Option<u32>,
-    /// Who may connect to the client port: `anyone`, or a list; pods of the namespace when it is left out.
+    /// Who may connect to the client port. Left out: every pod of the namespace. The nodes and the deployer always may.
     #[serde(default)]
     pub clients: Option<ClientsSpec>,
-    /// How the pods are kept apart; over host names and zones, as far as it goes, when it is left out.
+    /// How the pods are kept apart.
     #[serde(default)]
-    pub spread: Option<SpreadSpec>,
+    pub spread: SpreadSpec,
     /// Labels that the Kubernetes nodes must have.
     #[serde(default)]
     pub node_selector: BTreeMap<String, String>,
-    /// Seconds from the wish to end a pod to its end, the hand-over of its slots included [default: 60].
-    #[serde(default)]
-    pub grace_seconds: Option<u32>,
-    /// Seconds a node may take to load its data [default: 3600].
-    #[serde(default)]
-    pub load_seconds: Option<u32>,
-    /// Whether nodes announce their DNS names [default: true]; servers before 7.0 do not start with it.
-    #[serde(default)]
-    pub announce_hostnames: Option<bool>,
-    /// The domain of the cluster's names [default: cluster.local].
-    #[serde(default)]
-    pub cluster_domain: Option<String>,
+    /// Seconds from the wish to end a pod to its end, the hand-over of its slots included; 60 or more.
+    #[serde(default = "default_grace")]
+    #[schemars(range(min = 60))]
+    pub grace_seconds: u32,
+    /// Seconds a node may take to load its data before it counts as hung and is started again; 60 or more.
+    #[serde(default = "default_load")]
+    #[schemars(range(min = 60))]
+    pub load_seconds: u32,
+    /// Whether nodes announce their DNS names beside their addresses. Servers older than 7.0 do not start with it.
+    #[serde(default = "yes")]
+    pub announce_hostnames: bool,
+    /// The domain of the Kubernetes cluster's DNS names.
+    #[serde(default = "default_domain")]
+    pub cluster_domain: String,
     /// A sidecar that exports metrics.
     #[serde(default)]
     pub metrics: Option<MetricsSpec>,
-    /// Other names for the objects than those that follow from the deployment's.
+    /// Other names for the objects than those made of the deployment's.
     #[serde(default)]
     pub names: NamesSpec,
+}
+
+fn default_grace() -> u32 {
+    60
+}
+
+fn default_load() -> u32 {
+    3600
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn default_domain() -> String {
+    "cluster.local".to_owned()
 }
 
 /// How the nodes are run.
@@ -104,10 +125,10 @@ pub enum KubernetesStyle {
     Deployment,
 }
 
-/// An engine.
+/// Whose programs an image has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum EngineKind {
+pub enum KubernetesEngine {
     /// `redis-server` and `redis-cli`.
     #[default]
     Redis,
@@ -119,58 +140,59 @@ pub enum EngineKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dial {
-    /// At their addresses where the right node answers there, else through the API server.
+    /// Directly where their addresses can be reached from here, else through the API server.
     #[default]
     Auto,
-    /// Through the API server (port-forward), whatever is routable.
+    /// Through port-forwards of the API server.
     Forward,
-    /// At the addresses they announce.
+    /// Directly.
     Direct,
 }
 
-/// A Secret that others write, and its keys.
+/// A Secret in the namespace that somebody else writes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SecretSpec {
     /// Its name.
     pub name: String,
-    /// The key of the password of the default user.
-    #[serde(default = "password_key")]
+    /// The key of the password of the default user, one line.
+    #[serde(default = "default_password_key")]
     pub password: String,
-    /// The key of the deployment's id: 32 hexadecimal digits, made once (`openssl rand -hex 16`) and never changed.
-    #[serde(default = "id_key")]
+    /// The key of the deployment's id: 32 hexadecimal digits, made once and never changed (`openssl rand -hex 16`).
+    #[serde(default = "default_id_key")]
     pub deployment_id: String,
-    /// The key of an ACL file of more users.
+    /// The key of an ACL file, where there is one; in place of `kubernetes.users`.
     #[serde(default)]
     pub users: Option<String>,
 }
 
-fn password_key() -> String {
+fn default_password_key() -> String {
     "password".to_owned()
 }
 
-fn id_key() -> String {
+fn default_id_key() -> String {
     "deployment-id".to_owned()
 }
 
-/// Certificates, in a Secret that others write or in files. They must be good for clients and for servers, and for the
-/// nodes' names: `*.NAME-nodes.NAMESPACE.svc.cluster.local`, or for `server-name`.
+/// Certificates of the nodes, good for clients and for servers: on the bus, and for replication, nodes are both.
+///
+/// Either `secret`, or the three files.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TlsSpec {
-    /// A Secret with the keys `ca.crt`, `tls.crt` and `tls.key`, as cert-manager writes it.
+    /// A Secret in the namespace with the keys `ca.crt`, `tls.crt` and `tls.key`, as cert-manager writes it.
     #[serde(default)]
     pub secret: Option<String>,
-    /// A file: who signed the certificates of nodes and clients.
+    /// A PEM file: who signed the certificates of nodes and clients.
     #[serde(default)]
     pub ca: Option<PathBuf>,
-    /// A file: the certificate of all nodes.
+    /// A PEM file: the certificate of all nodes.
     #[serde(default)]
     pub certificate: Option<PathBuf>,
-    /// A file: its key.
+    /// A PEM file: its key.
     #[serde(default)]
     pub key: Option<PathBuf>,
-    /// The name that the deployer expects in a node's certificate, when it is not the node's own.
+    /// The name that the deployer expects in the nodes' certificate. Left out: that of each node.
     #[serde(default)]
     pub server_name: Option<String>,
     /// Whether clients must show a certificate too. Nodes always do.
@@ -178,33 +200,43 @@ pub struct TlsSpec {
     pub client_certificates: bool,
 }
 
-fn yes() -> bool {
-    true
+/// The PEM files of [`TlsSpec`], as absolute paths.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signed.
+    pub ca: PathBuf,
+    /// The certificate of all nodes.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
 }
 
-/// The volumes that a storage class makes.
+/// The volumes that hold the data. With `storage.nfs` each is one of its exports, and only `size` can be said.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ClaimSpec {
-    /// The class; the cluster's default one when it is left out.
-    #[serde(default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct VolumesSpec {
+    /// The storage class. Left out: the default of the Kubernetes cluster.
     pub class: Option<String>,
-    /// The size of each node's volume [default: 8Gi].
-    #[serde(default)]
-    pub size: Option<Amount>,
-    /// How they are mounted.
-    #[serde(default)]
-    pub access: ClaimAccess,
+    /// The size of each node's volume. On NFS it is what Kubernetes is told; nothing enforces it.
+    pub size: Amount,
+    /// How they are mounted. Left out: `read-write-once`.
+    pub access: Option<VolumeAccess>,
+}
+
+impl Default for VolumesSpec {
+    fn default() -> Self {
+        Self { class: None, size: Amount::new("8Gi"), access: None }
+    }
 }
 
 /// How a volume is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum ClaimAccess {
+pub enum VolumeAccess {
     /// By one Kubernetes node.
     #[default]
     ReadWriteOnce,
-    /// By one pod (1.22 and later, CSI drivers only).
+    /// By one pod (Kubernetes 1.22 and later, CSI drivers only).
     ReadWriteOncePod,
     /// By any.
     ReadWriteMany,
@@ -212,291 +244,280 @@ pub enum ClaimAccess {
 
 /// What a container may use.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ResourcesSpec {
-    /// Processor time that is set aside: `100m`.
-    #[serde(default)]
+    /// Processor time the scheduler sets aside.
     pub cpu_request: Option<Amount>,
-    /// The most processor time; as much as there is when it is left out.
-    #[serde(default)]
+    /// The most processor time. Left out: as much as there is, because a server that is held back misses its peers' pings.
     pub cpu_limit: Option<Amount>,
-    /// Memory that is set aside: `256Mi`.
-    #[serde(default)]
+    /// Memory the scheduler sets aside. Left out: the limit.
     pub memory_request: Option<Amount>,
-    /// The most memory; `maxmemory` follows from it, unless the settings have it.
-    #[serde(default)]
+    /// The most memory; beyond it the kernel kills the process. Left out: the request.
     pub memory_limit: Option<Amount>,
 }
 
-/// An amount as Kubernetes writes it: `100m`, `2`, `256Mi`.
+/// Who may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Amount(pub String);
+pub enum ClientsSpec {
+    /// `anyone`: whoever reaches a pod.
+    Anyone,
+    /// A list: these, and nobody else.
+    Only(Vec<PeerSpec>),
+}
 
-impl<'de> Deserialize<'de> for Amount {
+impl<'de> Deserialize<'de> for ClientsSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(u64),
-            Text(String),
+        struct Written;
+        impl<'de> Visitor<'de> for Written {
+            type Value = ClientsSpec;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`anyone`, or a list such as [{ cidr: 10.0.0.0/16 }, { pods: { app: shop } }]")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ClientsSpec, E> {
+                match text {
+                    "anyone" => Ok(ClientsSpec::Anyone),
+                    other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<ClientsSpec, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(ClientsSpec::Only)
+            }
         }
-        match Written::deserialize(deserializer) {
-            Ok(Written::Number(number)) => Ok(Self(number.to_string())),
-            Ok(Written::Text(text)) => Ok(Self(text)),
-            Err(_) => Err(serde::de::Error::custom("expected an amount such as 100m, 2 or 256Mi")),
-        }
+        deserializer.deserialize_any(Written)
     }
 }
 
-impl JsonSchema for Amount {
+impl JsonSchema for ClientsSpec {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Amount".into()
+        "ClientsSpec".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let peer = generator.subschema_for::<PeerSpec>();
         json_schema!({
-            "description": "An amount as Kubernetes writes it: 100m, 2, 256Mi.",
-            "oneOf": [{ "type": "integer", "minimum": 0 }, { "type": "string", "pattern": "^[0-9.]+[A-Za-z]*$" }]
+            "description": "`anyone`, or a list of those who may; an empty list lets in nobody.",
+            "oneOf": [{ "const": "anyone" }, { "type": "array", "items": peer }]
         })
     }
 }
 
-/// Who may connect.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum ClientsSpec {
-    /// A word.
-    Word(Anyone),
-    /// These, and nobody else.
-    Only(Vec<PeerSpec>),
-}
-
-/// The word `anyone`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Anyone {
-    /// Everyone who reaches a pod.
-    Anyone,
-}
-
-/// One source of connections.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(untagged, deny_unknown_fields)]
-pub enum PeerSpec {
-    /// Addresses.
-    #[serde(rename_all = "kebab-case")]
-    Addresses {
-        /// A network: `10.0.0.0/16`.
-        cidr: String,
-        /// Networks within it that are left out.
-        #[serde(default)]
-        except: Vec<String>,
-    },
-    /// Pods.
-    #[serde(rename_all = "kebab-case")]
-    Pods {
-        /// The labels they have; `{}` for all pods.
-        pods: BTreeMap<String, String>,
-        /// The labels of their namespaces, `{}` for all; the deployment's own namespace when it is left out.
-        #[serde(default)]
-        namespaces: Option<BTreeMap<String, String>>,
-    },
-}
-
-/// How the pods are kept apart.
+/// One source of connections: `cidr`, or pods.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PeerSpec {
+    /// A network, `10.0.0.0/16`. Note that addresses are often rewritten on the way into a cluster.
+    #[serde(default)]
+    pub cidr: Option<String>,
+    /// Networks within it that are left out.
+    #[serde(default)]
+    pub except: Vec<String>,
+    /// Pods with all of these labels; `{}` is every pod.
+    #[serde(default)]
+    pub pods: Option<BTreeMap<String, String>>,
+    /// The pods' namespaces: those with all of these labels; `{}` is every one. Left out: the deployment's own.
+    #[serde(default)]
+    pub namespaces: Option<BTreeMap<String, String>>,
+}
+
+/// How the pods are kept apart. Which node copies which is decided when they run, from where they run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SpreadSpec {
     /// Labels of Kubernetes nodes, each a kind of failure domain.
     pub keys: Vec<String>,
-    /// Whether a pod rather waits than makes the spread uneven.
-    #[serde(default)]
+    /// Whether a pod stays pending rather than make the spread uneven.
     pub required: bool,
+}
+
+impl Default for SpreadSpec {
+    fn default() -> Self {
+        let keys = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"].map(str::to_owned).into();
+        Self { keys, required: false }
+    }
 }
 
 /// A sidecar that exports metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct MetricsSpec {
-    /// An image of redis_exporter, with a tag.
+    /// An image of redis_exporter, with a tag or digest, for instance `docker.io/oliver006/redis_exporter:v1.62.0`.
     pub image: String,
-    /// The port it listens on [default: 9121].
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// What the sidecar may use.
-    #[serde(default)]
-    pub resources: ResourcesSpec,
-    /// Who may read the metrics; every pod of the cluster when it is left out.
+    /// The port it listens on.
+    #[serde(default = "default_metrics_port")]
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// Who may read them. Left out: every pod of every namespace.
     #[serde(default)]
     pub readers: Option<ClientsSpec>,
-    /// A ServiceMonitor, where the Prometheus operator is installed.
+    /// A ServiceMonitor, where the kinds of the Prometheus operator are installed.
     #[serde(default)]
     pub monitor: Option<MonitorSpec>,
+    /// What the sidecar may use: 10m of a processor and 32Mi of memory, 64Mi at most, where nothing is said.
+    #[serde(default)]
+    pub resources: ResourcesSpec,
+}
+
+fn default_metrics_port() -> u16 {
+    9121
 }
 
 /// A ServiceMonitor.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct MonitorSpec {
     /// Labels by which a Prometheus finds it.
-    #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Seconds from one scrape to the next.
-    #[serde(default = "thirty")]
+    #[schemars(range(min = 1))]
     pub interval_seconds: u32,
 }
 
-fn thirty() -> u32 {
-    30
+impl Default for MonitorSpec {
+    fn default() -> Self {
+        Self { labels: BTreeMap::new(), interval_seconds: 30 }
+    }
 }
 
-/// Names of the objects.
+/// Names of objects. Below, `NAME` is that of the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct NamesSpec {
-    /// The StatefulSet, or what Deployments and their Services begin with.
+    /// The StatefulSet; pods, or the Deployments and their Services, begin with it. Left out: `NAME`.
     pub workload: Option<String>,
-    /// The headless Service.
+    /// The headless Service. Left out: `NAME-nodes`.
     pub headless: Option<String>,
-    /// The Service for clients.
+    /// The Service for clients. Left out: `NAME`.
     pub clients: Option<String>,
-    /// The ConfigMap with redis.conf.
+    /// The ConfigMap with redis.conf; with `style: deployment`, one for each node begins with it. Left out: `NAME-conf`.
     pub config: Option<String>,
-    /// The ConfigMap with the scripts.
+    /// The ConfigMap with the scripts. Left out: `NAME-scripts`.
     pub scripts: Option<String>,
-    /// The Secret that `up` makes.
+    /// The Secret that the deployment writes. Left out: `NAME-secret`.
     pub secret: Option<String>,
-    /// The ServiceAccount.
+    /// The ServiceAccount. Left out: `NAME`.
     pub account: Option<String>,
-    /// The claim, and the volume in the pod.
+    /// The claims, and the volume in the pod. Left out: `data`.
     pub claim: Option<String>,
-    /// What PersistentVolumes begin with; the number behind it counts from 1.
+    /// What the PersistentVolumes on NFS begin with, before a number from 1. Left out: `NAMESPACE-NAME-pv`.
     pub volumes: Option<String>,
-    /// The PodDisruptionBudget.
+    /// The PodDisruptionBudget. Left out: `NAME`.
     pub budget: Option<String>,
-    /// The NetworkPolicy.
+    /// The NetworkPolicy. Left out: `NAME`.
     pub policy: Option<String>,
-    /// The Service and the ServiceMonitor of the metrics.
+    /// The Service and the ServiceMonitor of the metrics. Left out: `NAME-metrics`.
     pub metrics: Option<String>,
 }
 
-/// What is secret about a deployment of pods and given by its spec, as content.
-#[derive(Debug, Clone, Default)]
-pub struct Contents {
-    /// The password of the default user.
-    pub password: Option<SecretString>,
-    /// The ACL file of the other users.
-    pub users: Option<SecretString>,
-    /// Certificates from files.
-    pub tls: Option<TlsContents>,
-}
-
-/// Certificates from files, as PEM texts.
-#[derive(Debug, Clone)]
-pub struct TlsContents {
-    /// Who signed the certificates.
-    pub ca: SecretString,
-    /// The certificate of all nodes.
-    pub certificate: SecretString,
-    /// Its key.
-    pub key: SecretString,
+fn bad(field: &str, why: impl fmt::Display) -> SpecError {
+    SpecError::new(format!("kubernetes.{field}: {why}"))
 }
 
 impl KubernetesSpec {
-    /// What can be known to be wrong without Kubernetes' rules; `nfs` is what the nodes' data lies on, if it does.
-    pub(super) fn judge(&self, nfs: Option<&NfsPlace>, has_password: bool) -> Result<(), SpecError> {
-        let bad = |field: &str, why: String| Err(SpecError::new(format!("kubernetes.{field}: {why}")));
-        if self.secret.is_some() && has_password {
-            return bad(
-                "secret",
-                "the Secret has the password, and `password` gives another; leave out one".to_owned(),
-            );
-        }
-        if self.secret.is_some() && self.users.is_some() {
-            return bad(
-                "users",
-                "with kubernetes.secret the ACL file stands in that Secret; name its key in kubernetes.secret.users"
-                    .to_owned(),
-            );
-        }
-        if self.users.is_some() && !has_password {
-            return bad(
-                "users",
-                "beside other users the default one needs a password: set `password`".to_owned(),
-            );
-        }
-        if let Some(tls) = &self.tls {
-            tls.files()?;
-        }
-        let Some(nfs) = nfs else {
-            return match self.volume_size {
-                Some(_) => bad(
-                    "volume-size",
-                    "it is for storage.nfs; else the size is kubernetes.storage.size".to_owned(),
-                ),
-                None => Ok(()),
-            };
-        };
-        if self.storage.is_some() {
-            return bad(
-                "storage",
-                "storage.nfs says already where the nodes keep their data; leave out one of the two"
-                    .to_owned(),
-            );
-        }
-        let owner = nfs.wanted.owner;
-        for (field, own, theirs) in [("user", self.user, owner.uid), ("group", self.group, owner.gid)] {
-            if let Some(own) = own.filter(|own| *own != theirs) {
-                return bad(
-                    field,
-                    format!(
-                        "nodes that run as {own} cannot write to directories that belong to {theirs} (storage.nfs.owner); \
-                         write one number in both places"
-                    ),
-                );
+    pub(super) fn judge(&self, spec: &ClusterSpec) -> Result<(), SpecError> {
+        self.judge_secrets(spec.password.is_some())?;
+        self.judge_tls()?;
+        for (field, clients) in [
+            ("clients", self.clients.as_ref()),
+            ("metrics.readers", self.metrics.as_ref().and_then(|metrics| metrics.readers.as_ref())),
+        ] {
+            if let Some(ClientsSpec::Only(peers)) = clients {
+                for (index, peer) in peers.iter().enumerate() {
+                    peer.judge().map_err(|why| bad(&format!("{field}[{index}]"), why))?;
+                }
             }
+        }
+        match &spec.storage {
+            Some(storage) => self.judge_nfs(storage.nfs.owner.uid, storage.nfs.owner.gid),
+            None => Ok(()),
+        }
+    }
+
+    fn judge_secrets(&self, has_password: bool) -> Result<(), SpecError> {
+        match &self.secret {
+            Some(secret) if has_password => {
+                return Err(SpecError::new(format!(
+                    "password, kubernetes.secret: both say where the password is; leave out one of the two (in the Secret \
+                     {} it is under the key {})",
+                    secret.name, secret.password
+                )));
+            }
+            Some(SecretSpec { users: Some(_), .. }) if self.users.is_some() => {
+                return Err(bad(
+                    "users",
+                    "kubernetes.secret.users names an ACL file already; leave out one of the two",
+                ));
+            }
+            None if self.users.is_some() && !has_password => {
+                return Err(bad(
+                    "users",
+                    "beside other users the default one needs a password, or everyone is that one: set password: { env: \
+                     NAME } or { file: PATH }, or kubernetes.secret",
+                ));
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    pub(super) fn contents(
-        &self,
-        base: &Path,
-        password: Option<SecretString>,
-    ) -> Result<Contents, SpecError> {
-        let users = self.users.as_ref().map(|users| users.read_all("kubernetes.users", base)).transpose()?;
-        let tls = match self.tls.as_ref().map(TlsSpec::files).transpose()?.flatten() {
-            None => None,
-            Some([ca, certificate, key]) => {
-                let read = |field: &str, path: &Path| {
-                    let path = absolute(base, path);
-                    std::fs::read_to_string(&path).map(SecretString::from).map_err(|error| {
-                        SpecError::new(format!(
-                            "kubernetes.tls.{field}: cannot read {}: {error}",
-                            path.display()
-                        ))
-                    })
-                };
-                Some(TlsContents {
-                    ca: read("ca", ca)?,
-                    certificate: read("certificate", certificate)?,
-                    key: read("key", key)?,
-                })
+    fn judge_tls(&self) -> Result<(), SpecError> {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let files = [&tls.ca, &tls.certificate, &tls.key];
+        match (&tls.secret, files.iter().filter(|file| file.is_some()).count()) {
+            (Some(_), 0) | (None, 3) => Ok(()),
+            (Some(_), _) => Err(bad(
+                "tls",
+                "the certificates are in `secret` or in files; leave out secret, or ca, certificate and key",
+            )),
+            (None, _) => {
+                Err(bad("tls", "name a Secret (secret: NAME), or all three files: ca, certificate and key"))
             }
-        };
-        Ok(Contents { password, users, tls })
+        }
+    }
+
+    fn judge_nfs(&self, uid: u32, gid: u32) -> Result<(), SpecError> {
+        for (said, field) in
+            [(self.volumes.class.is_some(), "class"), (self.volumes.access.is_some(), "access")]
+        {
+            if said {
+                return Err(bad(
+                    &format!("volumes.{field}"),
+                    "with storage.nfs the volumes are its exports, of no class and for any node to mount; leave out one \
+                     of the two",
+                ));
+            }
+        }
+        if uid == 0 || gid == 0 {
+            return Err(SpecError::new(
+                "storage.nfs.owner: the owner of the exports is who the nodes run as, and pods do not run as root; 999 \
+                 is usual",
+            ));
+        }
+        for (wish, owner, field, of) in [(self.user, uid, "user", "uid"), (self.group, gid, "group", "gid")] {
+            if let Some(wish) = wish.filter(|wish| *wish != owner) {
+                return Err(bad(
+                    field,
+                    format!(
+                        "{wish} is not the owner of the exports, {owner} (storage.nfs.owner.{of}), so the nodes could not \
+                         write; leave it out here, or make them the same"
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
-impl TlsSpec {
-    /// The three files, where the certificates come from files.
-    pub(crate) fn files(&self) -> Result<Option<[&Path; 3]>, SpecError> {
-        match (&self.secret, &self.ca, &self.certificate, &self.key) {
-            (Some(_), None, None, None) => Ok(None),
-            (None, Some(ca), Some(certificate), Some(key)) => Ok(Some([ca, certificate, key])),
-            _ => Err(SpecError::new(
-                "kubernetes.tls: give either `secret: NAME`, or all three of the files `ca`, `certificate` and `key`",
-            )),
+impl PeerSpec {
+    fn judge(&self) -> Result<(), &'static str> {
+        match (&self.cidr, self.pods.is_some() || self.namespaces.is_some()) {
+            (Some(_), false) => Ok(()),
+            (None, true) if self.except.is_empty() => Ok(()),
+            (None, true) => Err("`except` goes with `cidr`: networks within it that are left out"),
+            (Some(_), true) => Err("an entry is a network or pods; make two of it"),
+            (None, false) => Err("name a network (cidr: 10.0.0.0/16) or pods (pods: { app: shop })"),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The spec file: what a user wants, as YAML, with a published JSON Schema.
 //!
 //! Reading and judging the text happens here: what every cluster has in this file, the sections for one kind of place in
-//! `local`, `kubernetes` and `nfs`, values with several spellings in `values`. What a host makes of it is the host's business.
+//! `local`, `nfs` and `kubernetes`, values with several spellings in `values`. What a host makes of it is the host's business.
 
 mod kubernetes;
 mod local;
@@ -25,13 +25,13 @@ use slotwright_topology::Desired;
 
 pub use self::{
     kubernetes::{
-        Amount, Anyone, ClaimAccess, ClaimSpec, ClientsSpec, Contents, Dial, EngineKind, KubernetesSpec,
-        KubernetesStyle, MetricsSpec, MonitorSpec, NamesSpec, PeerSpec, ResourcesSpec, SecretSpec,
-        SpreadSpec, TlsContents, TlsSpec,
+        ClientsSpec, Dial, KubernetesEngine, KubernetesSpec, KubernetesStyle, MetricsSpec, MonitorSpec,
+        NamesSpec, PeerSpec, ResourcesSpec, SecretSpec, SpreadSpec, TlsFiles, TlsSpec, VolumeAccess,
+        VolumesSpec,
     },
     local::{LocalPlace, LocalSpec},
     nfs::{GaneshaSpec, KernelSpec, NfsPlace, NfsServerKind, NfsSpec, OwnerSpec, StorageSpec},
-    values::{PasswordSource, PortList, SettingValue},
+    values::{Amount, PasswordSource, PortList, SettingValue, TextSource},
 };
 
 /// What a spec file asks for: one cluster.
@@ -206,15 +206,22 @@ impl ClusterSpec {
         source.read(&self.base).map(Some)
     }
 
-    /// What the spec keeps secret about a deployment of pods, from where it says.
+    /// The ACL file of `kubernetes.users`, from where the spec says.
     ///
     /// # Errors
-    /// When something cannot be read. The content is never repeated.
-    pub fn kubernetes_contents(&self) -> Result<Contents, SpecError> {
-        match &self.kubernetes {
-            Some(kubernetes) => kubernetes.contents(&self.base, self.password()?),
-            None => Ok(Contents::default()),
-        }
+    /// As [`ClusterSpec::password`].
+    pub fn users(&self) -> Result<Option<SecretString>, SpecError> {
+        let Some(source) = self.kubernetes.as_ref().and_then(|kubernetes| kubernetes.users.as_ref()) else {
+            return Ok(None);
+        };
+        source.read("kubernetes.users", &self.base).map(Some)
+    }
+
+    /// The PEM files of `kubernetes.tls`; `None` without TLS, and when a Secret holds the certificates.
+    pub fn tls_files(&self) -> Option<TlsFiles> {
+        let tls = self.kubernetes.as_ref()?.tls.as_ref()?;
+        let file = |path: &Option<PathBuf>| path.as_deref().map(|path| absolute(&self.base, path));
+        Some(TlsFiles { ca: file(&tls.ca)?, certificate: file(&tls.certificate)?, key: file(&tls.key)? })
     }
 
     /// What works but is worth a second thought.
@@ -260,33 +267,40 @@ impl ClusterSpec {
                 self.node_count()
             ));
         }
-        self.judge_place()?;
+        match (&self.local, &self.kubernetes, &self.storage) {
+            (Some(local), None, None) => {
+                local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())?;
+            }
+            (None, kubernetes, storage) if kubernetes.is_some() || storage.is_some() => {
+                if let Some(storage) = storage {
+                    storage.nfs.place(&self.name, &self.base, self.node_count())?;
+                }
+                if let Some(kubernetes) = kubernetes {
+                    kubernetes.judge(self)?;
+                }
+            }
+            (None, ..) => {
+                return bad(
+                    "local, kubernetes, storage: one of them must say where the nodes run or keep their data"
+                        .to_owned(),
+                );
+            }
+            (Some(_), Some(_), _) => {
+                return bad(
+                    "local, kubernetes: the nodes are processes of this machine or pods; leave out one of the two"
+                        .to_owned(),
+                );
+            }
+            (Some(_), None, Some(_)) => {
+                return bad(
+                    "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
+                     use the exports; leave out one of the two"
+                        .to_owned(),
+                );
+            }
+        }
         self.node_settings()?;
         Ok(())
-    }
-
-    /// Where the nodes are, and where they keep their data.
-    fn judge_place(&self) -> Result<(), SpecError> {
-        let bad = |message: &str| Err(SpecError::new(message));
-        let nfs = self.storage.as_ref().map(|_| self.nfs()).transpose()?;
-        match (&self.local, &self.kubernetes, nfs) {
-            (Some(local), None, None) => {
-                local.judge(&self.base, self.shards, self.replicas_per_shard, self.password.is_some())
-            }
-            (None, Some(kubernetes), nfs) => kubernetes.judge(nfs.as_ref(), self.password.is_some()),
-            // Exports alone, for nodes that others run.
-            (None, None, Some(_)) => Ok(()),
-            (None, None, None) => bad(
-                "local, kubernetes, storage: one of them must say where the nodes are, or keep their data",
-            ),
-            (Some(_), Some(_), _) => bad(
-                "local, kubernetes: nodes are processes of this machine or pods; leave out one of the two",
-            ),
-            (Some(_), None, Some(_)) => bad(
-                "local, storage: nodes of this machine keep their data in local.data-directory, so nothing would \
-                 use the exports; leave out one of the two",
-            ),
-        }
     }
 }
 

@@ -1,10 +1,13 @@
-//! The values of a spec file that can be written in several ways: settings, ports, and where a password comes from.
+//! The values of a spec file that can be written in several ways: settings, ports, amounts, and where secrets come from.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, de::Visitor};
 
 use super::{SpecError, absolute};
 
@@ -45,23 +48,29 @@ pub enum PasswordSource {
 
 impl<'de> Deserialize<'de> for PasswordSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-        struct Source {
-            env: Option<String>,
-            file: Option<PathBuf>,
-        }
-        // A password written in place of its source must not be repeated in an error.
-        let source = Source::deserialize(deserializer).map_err(|_| {
-            serde::de::Error::custom(
-                "expected `env: NAME` or `file: PATH`; a password itself does not belong in the spec",
-            )
-        })?;
-        match source {
-            Source { env: Some(name), file: None } => Ok(Self::Env(name)),
-            Source { env: None, file: Some(path) } => Ok(Self::File(path)),
-            _ => Err(serde::de::Error::custom("expected one of `env: NAME` and `file: PATH`")),
-        }
+        let not_a_source =
+            "expected `env: NAME` or `file: PATH`; a password itself does not belong in the spec";
+        source(deserializer, not_a_source, Self::Env, Self::File)
+    }
+}
+
+/// `env: NAME` or `file: PATH`. What was written in place of it is not repeated: it may be the secret itself.
+fn source<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    not_a_source: &str,
+    env: impl FnOnce(String) -> T,
+    file: impl FnOnce(PathBuf) -> T,
+) -> Result<T, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+    struct Source {
+        env: Option<String>,
+        file: Option<PathBuf>,
+    }
+    match Source::deserialize(deserializer).map_err(|_| serde::de::Error::custom(not_a_source))? {
+        Source { env: Some(name), file: None } => Ok(env(name)),
+        Source { env: None, file: Some(path) } => Ok(file(path)),
+        _ => Err(serde::de::Error::custom("expected one of `env: NAME` and `file: PATH`")),
     }
 }
 
@@ -81,6 +90,107 @@ impl JsonSchema for PasswordSource {
                 "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
                 "file": { "type": "string", "description": "A file whose first line is the password." }
             }
+        })
+    }
+}
+
+/// Where a secret text of several lines comes from; it never stands in the spec itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextSource {
+    /// `env: NAME`: an environment variable of the deployer.
+    Env(String),
+    /// `file: PATH`: the whole of a file.
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for TextSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let not_a_source =
+            "expected `env: NAME` or `file: PATH`; the text itself does not belong in the spec";
+        source(deserializer, not_a_source, Self::Env, Self::File)
+    }
+}
+
+impl JsonSchema for TextSource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TextSource".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Where the text comes from; it never stands in the spec itself.",
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
+            "properties": {
+                "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
+                "file": { "type": "string", "description": "A file; the whole of it." }
+            }
+        })
+    }
+}
+
+/// An amount of memory, storage or processor time, as Kubernetes writes it: `256Mi`, `20Gi`, `100m`, `2`.
+///
+/// What it is worth is judged by whoever knows Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Amount(String);
+
+impl Amount {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Amount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl Visitor<'_> for Written {
+            type Value = Amount;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount such as 256Mi, 100m or 2")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Amount, E> {
+                Ok(Amount::new(text))
+            }
+
+            // Without quotes, a number is no text to YAML.
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Amount, E> {
+                Ok(Amount(number.to_string()))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Amount, E> {
+                Ok(Amount(number.to_string()))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Amount, E> {
+                Ok(Amount(number.to_string()))
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
+}
+
+impl JsonSchema for Amount {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Amount".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An amount as Kubernetes writes it: 256Mi, 20Gi, 100m, 2.",
+            "oneOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^[0-9]+(m|k|Ki|[MGTPE]i?)?$" }
+            ]
         })
     }
 }
@@ -141,36 +251,45 @@ impl PasswordSource {
     /// # Errors
     /// When the variable is not set, the file cannot be read, or either is empty. The content is never repeated.
     pub fn read(&self, base: &Path) -> Result<SecretString, SpecError> {
-        let (place, text) = self.text("password", base)?;
-        match text.lines().next().unwrap_or("") {
+        let (place, text) = match self {
+            Self::Env(name) => read_variable("password", name)?,
+            Self::File(path) => read_file("password", &absolute(base, path))?,
+        };
+        match text.expose_secret().lines().next().unwrap_or("") {
             "" => Err(SpecError::new(format!("password: {place} is empty"))),
             line => Ok(line.into()),
         }
     }
+}
 
-    /// Reads all of it, for instance an ACL file; `field` is what it is for.
-    pub(super) fn read_all(&self, field: &str, base: &Path) -> Result<SecretString, SpecError> {
-        let (_, text) = self.text(field, base)?;
-        Ok(text.into())
+impl TextSource {
+    /// Reads the text for `field` of the spec; a relative file starts from `base`.
+    pub(super) fn read(&self, field: &str, base: &Path) -> Result<SecretString, SpecError> {
+        let (place, text) = match self {
+            Self::Env(name) => read_variable(field, name)?,
+            Self::File(path) => read_file(field, &absolute(base, path))?,
+        };
+        match text.expose_secret().trim().is_empty() {
+            true => Err(SpecError::new(format!("{field}: {place} is empty"))),
+            false => Ok(text),
+        }
     }
+}
 
-    fn text(&self, field: &str, base: &Path) -> Result<(String, String), SpecError> {
-        Ok(match self {
-            Self::Env(name) => {
-                let text = std::env::var(name).map_err(|_| {
-                    SpecError::new(format!(
-                        "{field}: the environment variable {name} is not set; set it, or use file: PATH"
-                    ))
-                })?;
-                (format!("the environment variable {name}"), text)
-            }
-            Self::File(path) => {
-                let path = absolute(base, path);
-                let text = std::fs::read_to_string(&path).map_err(|error| {
-                    SpecError::new(format!("{field}: cannot read {}: {error}", path.display()))
-                })?;
-                (path.display().to_string(), text)
-            }
-        })
+/// The variable's name for people, and its content.
+fn read_variable(field: &str, name: &str) -> Result<(String, SecretString), SpecError> {
+    match std::env::var(name) {
+        Ok(text) => Ok((format!("the environment variable {name}"), text.into())),
+        Err(_) => Err(SpecError::new(format!(
+            "{field}: the environment variable {name} is not set; set it, or use file: PATH"
+        ))),
+    }
+}
+
+/// The file's name for people, and its content.
+pub(super) fn read_file(field: &str, path: &Path) -> Result<(String, SecretString), SpecError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((path.display().to_string(), text.into())),
+        Err(error) => Err(SpecError::new(format!("{field}: cannot read {}: {error}", path.display()))),
     }
 }
