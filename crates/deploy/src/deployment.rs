@@ -83,7 +83,7 @@ pub struct Down {
 /// A deployment wherever its nodes are.
 pub enum Deployment {
     /// Processes of this machine.
-    Local(LocalDeployment),
+    Local(Box<LocalDeployment>),
     /// Pods.
     #[cfg(feature = "kubernetes")]
     Kubernetes(Box<KubernetesDeployment>),
@@ -96,7 +96,7 @@ impl Deployment {
     /// When the spec cannot be used, or what it names cannot be read.
     pub async fn new(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
         if spec.kubernetes.is_none() {
-            return LocalDeployment::new(spec, effects).map(Self::Local);
+            return LocalDeployment::new(spec, effects).map(|it| Self::Local(Box::new(it)));
         }
         #[cfg(feature = "kubernetes")]
         return KubernetesDeployment::new(spec, effects).await.map(|it| Self::Kubernetes(Box::new(it)));
@@ -110,7 +110,7 @@ impl Deployment {
     /// When the spec cannot be used.
     pub async fn without_login(spec: ClusterSpec, effects: Effects) -> Result<Self, Error> {
         if spec.kubernetes.is_none() {
-            return LocalDeployment::without_login(spec, effects).map(Self::Local);
+            return LocalDeployment::without_login(spec, effects).map(|it| Self::Local(Box::new(it)));
         }
         #[cfg(feature = "kubernetes")]
         return KubernetesDeployment::without_login(spec, effects)

@@ -12,7 +12,9 @@ use std::{
 use futures::stream::{FuturesUnordered, StreamExt};
 use slotwright_client::{Command, ServerError, Value, admin::commands};
 use slotwright_cluster::{Endpoint, Host};
-use slotwright_topology::{Action, Desired, Finding, FindingKind, NodeRef, Plan, Step, StepId, diagnose, plan};
+use slotwright_topology::{
+    Action, Desired, Finding, FindingKind, NodeRef, Plan, Step, StepId, diagnose, plan,
+};
 use tokio::time::sleep;
 
 use crate::{ConvergeOptions, Error, Event, Fleet, Reporter};
@@ -176,7 +178,8 @@ impl Executor<'_> {
             }
             // Introductions had time to work: who is a stranger by now is introduced by the next plan.
             let is_meeting = |step: &Step| matches!(step.action, Action::Meet { .. });
-            let strangers = || plan(&view, self.desired).is_ok_and(|plan| plan.steps().iter().any(is_meeting));
+            let strangers =
+                || plan(&view, self.desired).is_ok_and(|plan| plan.steps().iter().any(is_meeting));
             if begun.elapsed() > SECOND_LOOK && strangers() {
                 return Ok(());
             }

@@ -402,7 +402,9 @@ mod tests {
         assert!(view(|_| ()).is_linked(0, 1));
         let elsewhere = |host: &'static str| {
             let mut observations = model.observations(0);
-            for entry in observations.iter_mut().flat_map(|answer| &mut answer.as_mut().unwrap().nodes.entries) {
+            for entry in
+                observations.iter_mut().flat_map(|answer| &mut answer.as_mut().unwrap().nodes.entries)
+            {
                 if entry.id == model.servers[1].id {
                     entry.endpoint.host = Host::parse(host);
                 }

@@ -38,8 +38,8 @@ use self::{
     timing::Phases,
 };
 use crate::{
-    ClusterSpec, DeploymentId, Dial, Effects, Error, Event, Fleet, KubernetesSpec, Outlook,
-    Reporter, SpecError, Up, UpOptions, converge,
+    ClusterSpec, DeploymentId, Dial, Effects, Error, Event, Fleet, KubernetesSpec, Outlook, Reporter,
+    SpecError, Up, UpOptions, converge,
 };
 
 /// Formings that may be begun anew because pods were replaced meanwhile.

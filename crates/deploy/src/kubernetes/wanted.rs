@@ -13,8 +13,8 @@ use slotwright_kube::{
 };
 
 use crate::{
-    Amount, ClientsSpec, ClusterSpec, KubernetesEngine, KubernetesSpec, KubernetesStyle, NamesSpec, NfsPlace, PeerSpec,
-    ResourcesSpec, SpecError, VolumeAccess, VolumesSpec,
+    Amount, ClientsSpec, ClusterSpec, KubernetesEngine, KubernetesSpec, KubernetesStyle, NamesSpec, NfsPlace,
+    PeerSpec, ResourcesSpec, SpecError, VolumeAccess, VolumesSpec,
 };
 
 /// The secrets that the spec names and does not hold. `Debug` shows none of them.
