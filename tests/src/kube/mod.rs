@@ -1,5 +1,6 @@
-//! What tests of the Kubernetes side share: a cluster of one node, the scripts of a pod, the schemas of objects.
+//! What tests of the Kubernetes side share: a cluster of one node, objects for it, the scripts of a pod, the schemas of objects.
 
+pub mod applied;
 mod cluster;
 pub mod scripts;
 pub mod validate;

@@ -61,7 +61,8 @@ pub(crate) enum Kube {
 }
 
 /// Tests that need what [`test()`] prepares; they are built with the feature `kube` only.
-const TESTS: [&str; 4] = ["kube_apply", "kube_objects", "kube_scripts", "kube_up"];
+const TESTS: [&str; 7] =
+    ["kube_apply", "kube_forward", "kube_lease", "kube_objects", "kube_pods", "kube_scripts", "kube_up"];
 
 fn test(args: &[String]) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
