@@ -154,21 +154,36 @@ async fn over_the_quota(applier: &Applier) {
 async fn wanted_no_more(config: &Config, applier: &Applier) {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("less"), "spec": {
         "accessModes": ["ReadWriteOnce"], "storageClassName": "", "resources": {"requests": {"storage": "1Mi"}}}});
+    let labels = json!({"app.kubernetes.io/instance": "a"});
+    let volume = |name: &str, namespace: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name, "labels": labels}, "spec": {
+            "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Mi"}, "hostPath": {"path": "/nowhere"},
+            "claimRef": {"namespace": namespace, "name": "a"}}})
+    };
     let mut all = some("less");
-    all.extend(objects([claim]));
+    all[0].metadata.labels = serde_json::from_value(labels.clone()).unwrap();
+    all.extend(objects([claim, volume("less-pv1", "less")]));
     done(applier, &all).await;
+    // Of a deployment with the same name elsewhere.
+    let mut others = objects([namespace("more"), volume("more-pv1", "more")]);
+    others[0].metadata.labels = all[0].metadata.labels.clone();
+    done(applier, &others).await;
     let wanted = [&all[..1], &all[2..5]].concat();
-    let unwanted = |volumes| applier.unwanted("less", LABEL, &all[1..], &wanted, volumes);
+    // Of some kinds there are several.
+    let like = [&all[..], &all[..]].concat();
+    let unwanted = |wanted, volumes| applier.unwanted("less", LABEL, &like, wanted, volumes);
     let places = |found: Vec<slotwright_kube::apply::Unwanted>| {
         found.into_iter().map(|one| one.place).collect::<Vec<_>>()
     };
-    let kept = unwanted(Volumes::Keep).await.unwrap();
+    let kept = unwanted(&wanted, Volumes::Keep).await.unwrap();
     applier.delete(&kept).await.unwrap();
     // Gone already is as good.
     applier.delete(&kept).await.unwrap();
     assert_eq!(places(kept), ["ConfigMap less/a"]);
-    assert_eq!(places(unwanted(Volumes::Keep).await.unwrap()), [""; 0]);
-    assert_eq!(places(unwanted(Volumes::Delete).await.unwrap()), ["PersistentVolumeClaim less/a"]);
+    assert_eq!(places(unwanted(&wanted, Volumes::Keep).await.unwrap()), [""; 0]);
+    let volumes = ["PersistentVolumeClaim less/a", "PersistentVolume less-pv1"];
+    assert_eq!(places(unwanted(&wanted, Volumes::Delete).await.unwrap()), volumes);
+    assert_eq!(places(unwanted(&wanted[1..], Volumes::Delete).await.unwrap())[0], "Namespace less");
     assert_eq!(count(config, "less", "PersistentVolumeClaim").await, 1);
 }
 
