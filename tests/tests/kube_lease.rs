@@ -22,15 +22,10 @@ use slotwright_kube::{
 };
 use slotwright_machine::{Effect, Machine, Witness};
 use slotwright_tests::kube::{
-    Kubernetes,
+    Kubernetes, Way,
     applied::{applier, config, done, impersonating, namespace, objects},
 };
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::timeout,
-};
+use tokio::time::timeout;
 
 const NAMESPACE: &str = "lease";
 /// Short, so that what takes as long as a lease is good does not take long.
@@ -257,36 +252,15 @@ async fn not_to_be_had(config: &Config, applier: &Applier) {
 
 /// What is between us and the server says nothing for a while: shorter, and longer, than a lease can stand.
 async fn a_server_that_is_away(config: &Config, applier: &Applier) {
-    let (open, between) = watch::channel(true);
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let mut config = config.clone();
-    let server = config.cluster_url.clone();
-    config.tls_server_name = Some(server.host().unwrap().to_owned());
-    config.cluster_url = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let address = format!("{}:{}", server.host().unwrap(), server.port_u16().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = listener.accept().await {
-            let (mut between, address) = (between.clone(), address.clone());
-            tokio::spawn(async move {
-                let Ok(_) = between.wait_for(|open| *open).await.map(drop) else { return };
-                let mut far = TcpStream::connect(&address).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut near, &mut far) => return,
-                    _ = between.wait_for(|open| !*open) => {}
-                }
-                // It takes what is sent and says nothing; of no use even when others are open again.
-                std::future::pending::<()>().await;
-            });
-        }
-    });
+    let (way, config) = Way::to(config).await;
     let far = self::applier(&config, Machine::default());
     let lease = take_at_once(&far, "away").await;
     let taken = Instant::now();
-    open.send_replace(false);
+    way.close();
     tokio::time::sleep(DURATION / 2).await;
-    open.send_replace(true);
+    way.open();
     assert!(!is_lost_within(&lease, DURATION).await, "{:?}", taken.elapsed());
-    open.send_replace(false);
+    way.close();
     let begun = Instant::now();
     assert!(is_lost_within(&lease, DURATION).await);
     assert!(begun.elapsed() > DURATION / 4, "{:?}", begun.elapsed());

@@ -20,15 +20,20 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use slotwright_kube::apply::{Applier, Error, PodState, Stage};
 use slotwright_machine::Machine;
-use slotwright_tests::kube::{
-    IMAGE, Kubernetes,
-    applied::{
-        self, LABEL, applier, config, done, impersonating, metadata, namespace, objects, pod, shell,
-        stateful_set,
+use slotwright_tests::{
+    kube::{
+        IMAGE, Kubernetes, Way,
+        applied::{
+            self, LABEL, applier, config, done, impersonating, metadata, namespace, objects, pod, shell,
+            stateful_set,
+        },
     },
+    wait::until,
 };
 
 const NODE: &str = "slotwright-node";
+/// A registry that refuses connections.
+const NO_IMAGE: &str = "127.0.0.1:1/none:1";
 const LONG: Duration = Duration::from_secs(180);
 
 #[tokio::test]
@@ -39,16 +44,19 @@ async fn pods_are_waited_for_as_long_as_there_is_hope() {
     a_taint_that_goes(&client, &applier).await;
     // Each in a namespace of its own, all at the same time.
     tokio::join!(
+        a_node_selector(&applier),
         an_image_that_cannot_be_pulled(&applier),
         a_server_that_ends(&config, &applier),
         a_secret_that_is_not_there(&applier),
-        a_quota(&applier),
+        a_quota(&client, &applier),
         claims_without_a_volume(&applier),
         more_than_a_node_has(&applier),
         another_container_of_the_pod(&applier),
         a_server_that_loads(&applier),
         one_that_never_has_loaded(&applier),
         one_that_is_deleted(&client, &applier),
+        a_server_that_is_away(&config, &applier),
+        one_that_is_never_ready(&applier),
         what_others_keep(&client, &config, &applier),
     );
     kubernetes.down();
@@ -123,12 +131,9 @@ async fn a_taint_that_goes(client: &Client, applier: &Applier) {
 }
 
 async fn an_image_that_cannot_be_pulled(applier: &Applier) {
-    set(applier, "pull", &pod("slotwright/none:1")).await;
+    set(applier, "pull", &pod(NO_IMAGE)).await;
     let text = hopeless(applier, "pull").await;
-    contains(
-        &text,
-        &["Pod pull/a-0: container redis, ", "slotwright/none:1", "Pull", "correct the image's name"],
-    );
+    contains(&text, &["Pod pull/a-0: container redis, ", NO_IMAGE, "Pull", "correct the image's name"]);
 }
 
 async fn a_server_that_ends(config: &Config, applier: &Applier) {
@@ -178,13 +183,25 @@ async fn a_secret_that_is_not_there(applier: &Applier) {
     contains(&mounted, &["Pod mounted/a-0: ", "secret \"nothing\" not found", "with the keys it names"]);
 }
 
-async fn a_quota(applier: &Applier) {
+async fn a_quota(client: &Client, applier: &Applier) {
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": "quota"},
         "spec": {"hard": {"pods": "0"}}});
     done(applier, &objects([namespace("quota"), quota])).await;
     set(applier, "quota", &pod(IMAGE)).await;
     let text = hopeless(applier, "quota").await;
     contains(&text, &["StatefulSet quota/a: ", "exceeded quota: none", "quota of the namespace raised"]);
+    // Of a Deployment, it is the ReplicaSet that says so.
+    let mut deployment = stateful_set("quota", "a", &pod(IMAGE));
+    deployment["kind"] = json!("Deployment");
+    let spec = deployment["spec"].as_object_mut().unwrap();
+    for field in ["serviceName", "podManagementPolicy"] {
+        spec.remove(field);
+    }
+    done(applier, &objects([deployment])).await;
+    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), "quota");
+    sets.delete("a", &DeleteParams::default()).await.unwrap();
+    let text = hopeless(applier, "quota").await;
+    contains(&text, &["ReplicaSet quota/a-", "exceeded quota: none", "quota of the namespace raised"]);
 }
 
 async fn claims_without_a_volume(applier: &Applier) {
@@ -214,17 +231,25 @@ async fn more_than_a_node_has(applier: &Applier) {
     contains(&text, &["Pod huge/a-0: no node can take it", "Insufficient cpu", "ask for less"]);
 }
 
+async fn a_node_selector(applier: &Applier) {
+    let mut elsewhere = pod(IMAGE);
+    elsewhere["nodeSelector"] = json!({"kubernetes.io/hostname": "elsewhere"});
+    set(applier, "selector", &elsewhere).await;
+    let text = impatient(applier, "selector", 4).await;
+    contains(&text, &["Pod selector/a-0: no node can take it", "label nodes as its node selector wants"]);
+}
+
 /// A sidecar does not keep the server from starting, only the pod from being ready.
 async fn another_container_of_the_pod(applier: &Applier) {
     let mut two = pod(IMAGE);
     let containers = two["containers"].as_array_mut().unwrap();
-    containers.push(json!({"name": "metrics", "image": "slotwright/none:1"}));
+    containers.push(json!({"name": "metrics", "image": NO_IMAGE}));
     set(applier, "sidecar", &two).await;
     wait(applier, "sidecar", Stage::Started, LONG).await.unwrap();
     let begun = Instant::now();
     let error = wait(applier, "sidecar", Stage::Ready, LONG).await.unwrap_err().to_string();
     assert!(begun.elapsed() < LONG / 2, "{error}");
-    contains(&error, &["0 of 1 pods are ready", "container metrics, ", "slotwright/none:1"]);
+    contains(&error, &["0 of 1 pods are ready", "container metrics, ", NO_IMAGE]);
 }
 
 /// A pod whose server has loaded after this many seconds, and may load for a minute.
@@ -256,7 +281,47 @@ async fn one_that_never_has_loaded(applier: &Applier) {
     let error =
         wait(applier, "never", Stage::Started, Duration::from_secs(20)).await.unwrap_err().to_string();
     assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+    println!("{error}");
     contains(&error, &["Pod never/a-0: "]);
+}
+
+async fn one_that_is_never_ready(applier: &Applier) {
+    let mut unready = pod(IMAGE);
+    let probe =
+        json!({"exec": {"command": ["/bin/sh", "-c", "echo sees no cluster; exit 1"]}, "periodSeconds": 1});
+    unready["containers"][0]["readinessProbe"] = probe;
+    set(applier, "unready", &unready).await;
+    wait(applier, "unready", Stage::Started, LONG).await.unwrap();
+    let error = wait(applier, "unready", Stage::Ready, Duration::from_secs(5)).await.unwrap_err().to_string();
+    println!("{error}");
+    contains(&error, &["0 of 1 pods are ready", "Pod unready/a-0: Readiness probe failed: sees no cluster"]);
+}
+
+/// The server is not to be reached for a while; what happened meanwhile is seen after.
+async fn a_server_that_is_away(config: &Config, applier: &Applier) {
+    let (way, config) = Way::to(config).await;
+    let far = applied::applier(&config, Machine::default()).patience(Duration::from_secs(2));
+    set(applier, "away", &loads_for(6)).await;
+    let away = async {
+        wait_for_loading(applier, "away").await;
+        way.close();
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        way.open();
+    };
+    let (pods, ()) = tokio::join!(wait(&far, "away", Stage::Started, Duration::from_secs(30)), away);
+    assert!(pods.unwrap()[0].started);
+    // One that is not there in the beginning is not waited for.
+    way.close();
+    let error = wait(&far, "away", Stage::Started, LONG).await.unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+}
+
+async fn wait_for_loading(applier: &Applier, name: &str) {
+    until("its server loads", async || {
+        let pods = applier.pods(name, LABEL).await.unwrap();
+        if pods.iter().any(|pod| pod.doing == "loading its data") { Ok(()) } else { Err(pods) }
+    })
+    .await;
 }
 
 async fn one_that_is_deleted(client: &Client, applier: &Applier) {

@@ -4,5 +4,7 @@ pub mod applied;
 mod cluster;
 pub mod scripts;
 pub mod validate;
+mod way;
 
 pub use cluster::{IMAGE, Kubernetes, fail, output, succeed};
+pub use way::Way;
