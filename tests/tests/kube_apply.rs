@@ -4,29 +4,32 @@
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use kube::{
     Client, Config,
     api::{Api, DynamicObject, ListParams},
-    config::{KubeConfigOptions, Kubeconfig},
+    config::AuthInfo,
     core::ApiResource,
 };
 use serde_json::{Value, json};
-use slotwright_kube::apply::{Applier, Change, Error, Force, PodState, Stage, Volumes, What, object};
+use slotwright_kube::apply::{Applier, Error, Force, Volumes, What};
 use slotwright_machine::{Effect, Machine, Witness};
 use slotwright_tests::{
-    kube::{IMAGE, Kubernetes, succeed},
+    kube::{
+        IMAGE, Kubernetes,
+        applied::{
+            LABEL, applier, config, done, impersonating, metadata, namespace, objects, pod, stateful_set,
+        },
+        succeed,
+    },
     wait::until,
 };
-
-const LABEL: &str = "app.kubernetes.io/instance=a";
 
 #[tokio::test]
 async fn objects_are_applied_explained_and_pruned() {
@@ -39,49 +42,15 @@ async fn objects_are_applied_explained_and_pruned() {
     what_can_be_set_only_once(&applier).await;
     not_allowed(&config).await;
     over_the_quota(&applier).await;
-    pods_that_come_up_and_pods_that_do_not(&applier).await;
     wanted_no_more(&config, &applier).await;
     nobody_answers(&config).await;
+    strangers(&config).await;
     killed_at_every_request(&config).await;
     kubernetes.down();
 }
 
-async fn config(kubeconfig: &Path) -> Config {
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
-}
-
-fn applier(config: &Config, machine: Machine) -> Applier {
-    Applier::new(Client::try_from(config.clone()).unwrap(), "slotwright", machine)
-}
-
-fn objects(values: impl IntoIterator<Item = Value>) -> Vec<DynamicObject> {
-    values.into_iter().map(|value| object(&value).unwrap()).collect()
-}
-
-fn metadata(namespace: &str) -> Value {
-    json!({"name": "a", "namespace": namespace, "labels": {"app.kubernetes.io/instance": "a"}})
-}
-
-fn namespace(name: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-}
-
 fn config_map(namespace: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata(namespace), "data": {"x": value}})
-}
-
-fn stateful_set(namespace: &str, service: &str, pod: &Value) -> Value {
-    let labels = json!({"app.kubernetes.io/instance": "a"});
-    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata(namespace), "spec": {
-        "replicas": 1, "serviceName": service, "selector": {"matchLabels": labels},
-        "template": {"metadata": {"labels": labels}, "spec": pod},
-    }})
-}
-
-fn pod(image: &str) -> Value {
-    let container = json!({"name": "redis", "image": image, "resources": {"requests": {"cpu": "1m"}}});
-    json!({"terminationGracePeriodSeconds": 0, "containers": [container]})
 }
 
 /// Of the kinds a deployment has.
@@ -97,12 +66,6 @@ fn some(namespace_name: &str) -> Vec<DynamicObject> {
         json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata(name), "spec": {
             "maxUnavailable": 1, "selector": {"matchLabels": labels}}}),
     ])
-}
-
-async fn done(applier: &Applier, objects: &[DynamicObject]) -> Vec<Change> {
-    let changes = applier.plan(objects, Force::No).await.unwrap();
-    applier.apply(&changes, Force::No).await.unwrap();
-    changes
 }
 
 async fn refused(applier: &Applier, objects: &[DynamicObject]) -> Error {
@@ -162,9 +125,8 @@ async fn what_can_be_set_only_once(applier: &Applier) {
 }
 
 async fn not_allowed(config: &Config) {
-    let mut config = config.clone();
-    config.auth_info.impersonate = Some("stranger".to_owned());
-    let error = refused(&applier(&config, Machine::default()), &objects([config_map("twice", "1")])).await;
+    let stranger = applier(&impersonating(config, "stranger"), Machine::default());
+    let error = refused(&stranger, &objects([config_map("twice", "1")])).await;
     assert!(matches!(error, Error::Forbidden { .. }), "{error}");
     let text = error.to_string();
     assert!(
@@ -176,7 +138,7 @@ async fn not_allowed(config: &Config) {
 async fn over_the_quota(applier: &Applier) {
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none", "namespace": "quota"},
         "spec": {"hard": {"pods": "0", "services": "0"}}});
-    done(applier, &objects([namespace("quota"), quota, stateful_set("quota", "a", &pod(IMAGE))])).await;
+    done(applier, &objects([namespace("quota"), quota])).await;
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata("quota"),
         "spec": {"ports": [{"port": 1, "protocol": "TCP"}]}});
     // The quota is in force when its controller has counted.
@@ -187,56 +149,41 @@ async fn over_the_quota(applier: &Applier) {
     })
     .await;
     assert!(error.to_string().contains("Service quota/a: over the quota"), "{error}");
-    let text = not_ready(applier, "quota", 5).await;
-    assert!(
-        text.contains("StatefulSet quota/a: ") && text.contains("quota of the namespace raised"),
-        "{text}"
-    );
-}
-
-async fn not_ready(applier: &Applier, namespace: &str, seconds: u64) -> String {
-    let time = Duration::from_secs(seconds);
-    let error = applier.await_pods(namespace, LABEL, 1, Stage::Ready, time, &mut |_| {}).await.unwrap_err();
-    assert!(matches!(error, Error::NotReady { reached: 0, wanted: 1, .. }), "{error}");
-    error.to_string()
-}
-
-async fn pods_that_come_up_and_pods_that_do_not(applier: &Applier) {
-    let mut seen = Vec::new();
-    let time = Duration::from_secs(60);
-    let mut progress = |pods: &[PodState]| seen.extend(pods.iter().map(|pod| pod.doing));
-    applier.await_pods("once", LABEL, 1, Stage::Ready, time, &mut progress).await.unwrap();
-    assert_eq!(seen.last(), Some(&"ready"));
-
-    let set = |name: &str, pod: &Value| objects([namespace(name), stateful_set(name, "a", pod)]);
-    done(applier, &set("pull", &pod("registry.invalid/redis:1"))).await;
-    let mut huge = pod(IMAGE);
-    huge["containers"][0]["resources"] = json!({"requests": {"memory": "900Ti"}});
-    done(applier, &set("huge", &huge)).await;
-    let text = not_ready(applier, "huge", 5).await;
-    assert!(text.contains("Pod huge/a-0: no node can take it") && text.contains("memory"), "{text}");
-    let text = not_ready(applier, "pull", 10).await;
-    assert!(text.contains("Pod pull/a-0: ") && text.contains("correct the image's name"), "{text}");
 }
 
 async fn wanted_no_more(config: &Config, applier: &Applier) {
     let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata("less"), "spec": {
         "accessModes": ["ReadWriteOnce"], "storageClassName": "", "resources": {"requests": {"storage": "1Mi"}}}});
+    let labels = json!({"app.kubernetes.io/instance": "a"});
+    let volume = |name: &str, namespace: &str| {
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name, "labels": labels}, "spec": {
+            "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Mi"}, "hostPath": {"path": "/nowhere"},
+            "claimRef": {"namespace": namespace, "name": "a"}}})
+    };
     let mut all = some("less");
-    all.extend(objects([claim]));
+    all[0].metadata.labels = serde_json::from_value(labels.clone()).unwrap();
+    all.extend(objects([claim, volume("less-pv1", "less")]));
     done(applier, &all).await;
+    // Of a deployment with the same name elsewhere.
+    let mut others = objects([namespace("more"), volume("more-pv1", "more")]);
+    others[0].metadata.labels = all[0].metadata.labels.clone();
+    done(applier, &others).await;
     let wanted = [&all[..1], &all[2..5]].concat();
-    let unwanted = |volumes| applier.unwanted("less", LABEL, &all[1..], &wanted, volumes);
+    // Of some kinds there are several.
+    let like = [&all[..], &all[..]].concat();
+    let unwanted = |wanted, volumes| applier.unwanted("less", LABEL, &like, wanted, volumes);
     let places = |found: Vec<slotwright_kube::apply::Unwanted>| {
         found.into_iter().map(|one| one.place).collect::<Vec<_>>()
     };
-    let kept = unwanted(Volumes::Keep).await.unwrap();
+    let kept = unwanted(&wanted, Volumes::Keep).await.unwrap();
     applier.delete(&kept).await.unwrap();
     // Gone already is as good.
     applier.delete(&kept).await.unwrap();
     assert_eq!(places(kept), ["ConfigMap less/a"]);
-    assert_eq!(places(unwanted(Volumes::Keep).await.unwrap()), [""; 0]);
-    assert_eq!(places(unwanted(Volumes::Delete).await.unwrap()), ["PersistentVolumeClaim less/a"]);
+    assert_eq!(places(unwanted(&wanted, Volumes::Keep).await.unwrap()), [""; 0]);
+    let volumes = ["PersistentVolumeClaim less/a", "PersistentVolume less-pv1"];
+    assert_eq!(places(unwanted(&wanted, Volumes::Delete).await.unwrap()), volumes);
+    assert_eq!(places(unwanted(&wanted[1..], Volumes::Delete).await.unwrap())[0], "Namespace less");
     assert_eq!(count(config, "less", "PersistentVolumeClaim").await, 1);
 }
 
@@ -266,9 +213,36 @@ async fn nobody_answers(config: &Config) {
     let error = refused(&applier(&asked, Machine::default()), &some("twice")).await;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
-    let error =
-        Applier::connect(Some("no-such-context"), "slotwright", Machine::default()).await.unwrap_err();
-    assert!(matches!(error, Error::Kubeconfig { .. }), "{error}");
+}
+
+/// Credentials that are no good, a program for them that fails, and a server that is another.
+async fn strangers(config: &Config) {
+    let refused = async |change: fn(&mut Config)| {
+        let mut config = config.clone();
+        change(&mut config);
+        let begun = Instant::now();
+        let error = refused(&applier(&config, Machine::default()), &some("twice")).await;
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        println!("{error}");
+        error
+    };
+    let error = refused(|config| {
+        config.auth_info = AuthInfo { token: Some("hunter2".to_owned().into()), ..AuthInfo::default() };
+    })
+    .await;
+    assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
+    let error = refused(|config| config.root_cert = Some(Vec::new())).await;
+    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    let error = refused(|config| config.tls_server_name = Some("example.org".to_owned())).await;
+    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    // Nobody routes it.
+    let error = refused(|config| {
+        config.cluster_url = "https://192.0.2.1:6443".parse().unwrap();
+        config.connect_timeout = Some(Duration::from_secs(1));
+    })
+    .await;
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
 }
 
 /// Stops a run at one of the points before and after requests.

@@ -81,17 +81,23 @@ fn secure(namespace: &str, style: &str, names: &[&str]) {
 
     // Another password needs a restart, and so do other certificates.
     let mut other = deployed.command(slotwright());
-    other.args(["up", "--spec"]).arg(deployed.spec()).env(slotwright_tests::deployment::PASSWORD_VARIABLE, PASSWORD);
+    other
+        .args(["up", "--spec"])
+        .arg(deployed.spec())
+        .env(slotwright_tests::deployment::PASSWORD_VARIABLE, PASSWORD);
     let refused = run(&mut other);
     assert_eq!(refused.code(), 2, "{refused:#?}");
     let mut other = deployed.command(slotwright());
-    other.args(["up", "--spec"]).arg(deployed.spec()).env(slotwright_tests::deployment::PASSWORD_VARIABLE, "mare");
+    other
+        .args(["up", "--spec"])
+        .arg(deployed.spec())
+        .env(slotwright_tests::deployment::PASSWORD_VARIABLE, "mare");
     run(&mut other).expect(3, &["Secret", "one after the other"]);
     let foreign = Authority::new(deployed.folder().join("foreign"));
-    deployed.write(&lines(issued.certificate.to_str().unwrap()).replace(
-        authority.ca().to_str().unwrap(),
-        foreign.ca().to_str().unwrap(),
-    ));
+    deployed.write(
+        &lines(issued.certificate.to_str().unwrap())
+            .replace(authority.ca().to_str().unwrap(), foreign.ca().to_str().unwrap()),
+    );
     deployed.run(&["status"]).shows(0, &["not healthy"]);
     deployed.write(&lines(issued.certificate.to_str().unwrap()));
     deployed.run(&["down", "--delete-data"]).shows(0, &["6 pods stopped"]);

@@ -59,7 +59,7 @@ pub enum Error {
         fields: String,
     },
     /// The object changed or went while we worked on it.
-    #[error("{object}: it was changed by somebody else just now ({why}); try again")]
+    #[error("{object}: it changed or went just now ({why}); see whether it is there, and try again")]
     Changed {
         /// The object.
         object: String,
@@ -214,6 +214,7 @@ pub(crate) fn of_library(error: &kube::Error) -> String {
             let said = String::from_utf8_lossy(&out.stderr);
             format!("the program for credentials `{cmd}` failed ({}): {}", out.status, said.trim())
         }
+        kube::Error::Service(cause) => chain(cause.as_ref()),
         other => chain(other),
     }
 }

@@ -40,6 +40,13 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// What others say, as a part of a line of ours.
+pub(super) fn one_line(text: &str) -> String {
+    let words =
+        text.split(|one: char| one.is_whitespace() || one.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").trim_end_matches(['.', ':', ' ']).to_owned()
+}
+
 /// `Pod shop/sessions-0`.
 pub(super) fn place(pod: &Pod) -> String {
     let part = |value: &Option<String>| value.clone().unwrap_or_default();
@@ -131,24 +138,21 @@ impl Applier {
         let of_ours = events.into_iter().filter(|event| is_of(event, &makers));
         of_ours.filter_map(|event| Some((event.metadata.uid?, event.metadata.resource_version?))).collect()
     }
+}
 
-    /// Why pods do not go.
-    pub(super) fn stay<'a>(pods: impl Iterator<Item = &'a Pod>) -> Vec<Trouble> {
-        pods.map(|pod| {
-            let (what, remedy) = match &pod.metadata.deletion_timestamp {
-                None => ("it is not being deleted", "see what makes it, and remove that first"),
-                Some(_) if pod.metadata.finalizers.as_ref().is_some_and(|those| !those.is_empty()) => {
-                    ("its deletion waits for finalizers", "see who set them: kubectl get pod -o yaml")
-                }
-                Some(_) => (
-                    "it is being deleted, and its node has not said that its containers have ended",
-                    "see whether the node is up; only if it is off for good, kubectl delete pod --force",
-                ),
-            };
-            Trouble { place: place(pod), what: what.to_owned(), remedy }
-        })
-        .collect()
-    }
+/// Why a pod does not go.
+pub(super) fn stays(pod: &Pod) -> Trouble {
+    let (what, remedy) = match &pod.metadata.deletion_timestamp {
+        None => ("it is not being deleted", "see what makes it, and remove that first"),
+        Some(_) if pod.metadata.finalizers.as_ref().is_some_and(|those| !those.is_empty()) => {
+            ("its deletion waits for finalizers", "see who set them: kubectl get pod -o yaml")
+        }
+        Some(_) => (
+            "it is being deleted, and its node has not said that its containers have ended",
+            "see whether the node is up; only if it is off for good, kubectl delete pod --force",
+        ),
+    };
+    Trouble { place: place(pod), what: what.to_owned(), remedy }
 }
 
 /// When an event was last seen.
@@ -179,6 +183,9 @@ fn waits_for_claim(pod: &Pod) -> bool {
 
 /// Why a pod is not up, the nearest cause first.
 fn trouble(pod: &Pod, events: &[Event], claim_events: &[Event], log: Option<&str>) -> Trouble {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return stays(pod);
+    }
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let last = events.iter().rev().find(|event| {
         let object = &event.involved_object;
@@ -197,7 +204,7 @@ fn trouble(pod: &Pod, events: &[Event], claim_events: &[Event], log: Option<&str
     let of_claims = claims(pod).into_iter().filter_map(|claim| {
         let about = |event: &&Event| event.involved_object.name.as_deref() == Some(claim);
         let message = claim_events.iter().rev().find(about)?.message.as_deref()?;
-        Some(format!("claim {claim}: {message}"))
+        Some(format!("claim {claim}: {}", one_line(message)))
     });
     let of_claims: Vec<String> = of_claims.collect();
     if !of_claims.is_empty() {
@@ -206,7 +213,7 @@ fn trouble(pod: &Pod, events: &[Event], claim_events: &[Event], log: Option<&str
                           a PersistentVolume that fits the claim: class, size, access mode, labels";
         return trouble;
     }
-    let said = last.and_then(|event| event.message.as_deref());
+    let said = last.and_then(|event| Some(one_line(event.message.as_deref()?)));
     if let Some(said) = said.filter(|said| !trouble.what.contains(said) && is_news(said)) {
         trouble.what = format!("{}; {said}", trouble.what);
     }
@@ -228,10 +235,11 @@ fn from_events(pod: &Pod, last: Option<&Event>) -> Trouble {
         Some("FailedAttachVolume") => {
             "see whether its volume is still with another node: kubectl get volumeattachments"
         }
+        Some("Unhealthy") => "bring about what its probe asks for",
         Some("FailedCreatePodSandBox") => "see whether the network of the node is up: kubectl describe",
         _ => "see kubectl describe, and what its containers log",
     };
-    let what = last.and_then(|event| event.message.clone()).unwrap_or_else(|| {
+    let what = last.and_then(|event| Some(one_line(event.message.as_deref()?))).unwrap_or_else(|| {
         let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
         let doing = Look::at(pod).state.doing;
         format!("{}, {doing}", phase.unwrap_or("not begun"))
@@ -246,9 +254,11 @@ fn missing(events: &[Event], makers: Option<&BTreeSet<String>>) -> Option<Troubl
     })?;
     let object = &event.involved_object;
     let part = |value: &Option<String>| value.clone().unwrap_or_default();
-    let what = part(&event.message);
+    let what = one_line(&part(&event.message));
     let remedy = if what.contains("exceeded quota") || what.contains("failed quota") {
         "ask for less, free something, or have the quota of the namespace raised"
+    } else if what.contains("service account") {
+        "make the ServiceAccount that the pod names"
     } else {
         "see kubectl describe"
     };

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::time::Instant;
 
+use super::explain::stays;
 use super::patience::{Next, Patience};
 use super::standing::{Look, PodState, Stage};
 use super::{Applier, Error};
@@ -74,16 +75,22 @@ impl Applier {
                     watched.change(until).await?;
                     refusals.look(self, namespace, labels, missing).await;
                 }
-                Next::GiveUp => {
-                    watched.failure()?;
-                    let lagging: Vec<&Pod> =
-                        watched.pods.values().filter(|pod| !PodState::of(pod).is_at(stage)).collect();
-                    let troubles = self.explain(namespace, labels, &lagging, missing).await;
-                    let reached = states.iter().filter(|state| state.is_at(stage)).count();
-                    return Err(Error::NotReady { stage, reached, wanted, after: begun.elapsed(), troubles });
-                }
+                Next::GiveUp => break,
             }
         }
+        // What was watched may be out of date.
+        watched.list().await?;
+        let states = watched.states();
+        let lagging: Vec<&Pod> =
+            watched.pods.values().filter(|pod| !PodState::of(pod).is_at(stage)).collect();
+        let reached = states.len() - lagging.len();
+        if reached >= wanted {
+            return Ok(states);
+        }
+        let going = states.iter().filter(|state| state.deleting).count();
+        let missing = states.len() - going < wanted;
+        let troubles = self.explain(namespace, labels, &lagging, missing).await;
+        Err(Error::NotReady { stage, reached, wanted, after: begun.elapsed(), troubles })
     }
 
     /// Waits until no pod with these labels is left; one that is being deleted is not gone yet.
@@ -111,8 +118,11 @@ impl Applier {
                 return Ok(());
             }
             if begun.elapsed() >= patience {
-                watched.failure()?;
-                let troubles = Self::stay(watched.pods.values());
+                watched.list().await?;
+                if watched.pods.is_empty() {
+                    return Ok(());
+                }
+                let troubles = watched.pods.values().map(stays).collect();
                 return Err(Error::NotGone { after: begun.elapsed(), troubles });
             }
             watched.change(begun + patience).await?;
@@ -161,8 +171,6 @@ struct Watched<'a> {
     /// What the list, or the last event, brought it to.
     version: String,
     events: Option<BoxStream<'static, Result<WatchEvent<Pod>, kube::Error>>>,
-    /// Why they are not known any more.
-    failed: Option<Error>,
 }
 
 impl<'a> Watched<'a> {
@@ -170,15 +178,11 @@ impl<'a> Watched<'a> {
         let api = Api::namespaced(applier.client.clone(), namespace);
         let place = format!("pods in {namespace}");
         let (pods, version) = (BTreeMap::new(), String::new());
-        Self { applier, api, labels, place, pods, version, events: None, failed: None }
+        Self { applier, api, labels, place, pods, version, events: None }
     }
 
     fn states(&self) -> Vec<PodState> {
         self.pods.values().map(PodState::of).collect()
-    }
-
-    fn failure(&mut self) -> Result<(), Error> {
-        self.failed.take().map_or(Ok(()), Err)
     }
 
     async fn list(&mut self) -> Result<(), Error> {
@@ -238,10 +242,7 @@ impl<'a> Watched<'a> {
         self.events = None;
         tokio::time::sleep_until(until.min(Instant::now() + PAUSE)).await;
         match self.list().await {
-            Ok(()) => {
-                self.failed = None;
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(error) => self.away(error, until).await,
         }
     }
@@ -249,7 +250,7 @@ impl<'a> Watched<'a> {
     async fn away(&mut self, error: Error, until: Instant) -> Result<(), Error> {
         self.events = None;
         match error {
-            Error::Unreachable { .. } | Error::TimedOut { .. } => self.failed = Some(error),
+            Error::Unreachable { .. } | Error::TimedOut { .. } => {}
             error => return Err(error),
         }
         tokio::time::sleep_until(until.min(Instant::now() + PAUSE)).await;

@@ -1,9 +1,11 @@
 //! Removing objects that are wanted no more.
 
+use futures::stream::{self, StreamExt};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Preconditions};
+use serde_json::Value;
 
-use super::kinds::Kinds;
-use super::{Applier, Error};
+use super::kinds::{Kind, Kinds};
+use super::{Applier, Error, PARALLEL};
 
 /// What becomes of objects that hold data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +33,8 @@ impl Unwanted {
 
 impl Applier {
     /// What is in a namespace with these labels (a selector such as `app.kubernetes.io/instance=sessions`), of the kinds
-    /// of `like`, and is not among `wanted`. Of kinds without namespaces, what has the labels anywhere; of PersistentVolumes, only those
-    /// that are for a claim of the namespace, as a deployment of the same name may live in another. A kind that the server
-    /// does not have has no objects.
+    /// of `like`, and is not among `wanted`. Of kinds without namespaces: the namespace itself, and volumes for claims in
+    /// it; others of the same name in other namespaces have the same labels.
     ///
     /// # Errors
     /// Those of the requests.
@@ -46,37 +47,43 @@ impl Applier {
         volumes: Volumes,
     ) -> Result<Vec<Unwanted>, Error> {
         let mut kinds = Kinds::default();
-        let mut unwanted = Vec::new();
+        let mut asked: Vec<Kind> = Vec::new();
         for example in like {
             let kind = match kinds.find(self, example).await {
                 Ok((kind, _)) => kind,
+                // Of a kind that the server does not have there are no objects.
                 Err(Error::NoKind { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            if volumes == Volumes::Keep && VOLUMES.contains(&kind.resource.kind.as_str()) {
-                continue;
+            let holds_data = VOLUMES.contains(&kind.resource.kind.as_str());
+            let is_new = !asked.iter().any(|one| one.is(&kind.resource.group, &kind.resource.kind));
+            if is_new && !(holds_data && volumes == Volumes::Keep) {
+                asked.push(kind);
             }
-            let api: Api<DynamicObject> = if kind.namespaced {
-                Api::namespaced_with(self.client.clone(), namespace, &kind.resource)
-            } else {
-                Api::all_with(self.client.clone(), &kind.resource)
-            };
-            let place = format!("{} in {namespace}", kind.resource.plural);
-            let list = ListParams::default().labels(labels);
-            for object in self.ask(&format!("list {place}"), &place, api.list(&list)).await? {
-                let is_wanted = wanted.iter().any(|one| {
-                    let same_kind = one.types.as_ref().is_some_and(|types| {
-                        group_and_kind(types) == (&kind.resource.group, &kind.resource.kind)
-                    });
-                    same_kind
-                        && one.metadata.name == object.metadata.name
-                        && (!kind.namespaced || one.metadata.namespace == object.metadata.namespace)
-                });
+        }
+        let mut answers = stream::iter(asked)
+            .map(async |kind| {
+                let api: Api<DynamicObject> = if kind.namespaced {
+                    Api::namespaced_with(self.client.clone(), namespace, &kind.resource)
+                } else {
+                    Api::all_with(self.client.clone(), &kind.resource)
+                };
+                let place = format!("{} in {namespace}", kind.resource.plural);
+                let list = ListParams::default().labels(labels);
+                let found = self.ask(&format!("list {place}"), &place, api.list(&list)).await?;
+                Ok((kind, api, found.items))
+            })
+            .buffered(PARALLEL);
+        let mut unwanted = Vec::new();
+        while let Some(answer) = answers.next().await {
+            let (kind, api, found) = answer?;
+            for object in found {
                 // What an object owns goes with it.
                 let is_owned =
                     object.metadata.owner_references.as_ref().is_some_and(|owners| !owners.is_empty());
-                let is_elsewhere = claimed_from(&object).is_some_and(|claimed| claimed != namespace);
-                if !is_wanted && !is_owned && !is_elsewhere && object.metadata.deletion_timestamp.is_none() {
+                let goes_already = object.metadata.deletion_timestamp.is_some();
+                let is_wanted = wanted.iter().any(|one| is_same(&kind, one, &object));
+                if is_of(&kind, &object, namespace) && !is_wanted && !is_owned && !goes_already {
                     unwanted.push(Unwanted { place: kind.place(&object), object, api: api.clone() });
                 }
             }
@@ -113,11 +120,23 @@ pub struct Unwanted {
     api: Api<DynamicObject>,
 }
 
-/// The namespace of the claim that a PersistentVolume is for.
-fn claimed_from(object: &DynamicObject) -> Option<&str> {
-    object.data.pointer("/spec/claimRef/namespace")?.as_str()
+/// Whether an object is of this namespace.
+fn is_of(kind: &Kind, object: &DynamicObject, namespace: &str) -> bool {
+    if kind.namespaced {
+        return true;
+    }
+    let of = match kind.resource.kind.as_str() {
+        "Namespace" => object.metadata.name.as_deref(),
+        "PersistentVolume" => object.data.pointer("/spec/claimRef/namespace").and_then(Value::as_str),
+        _ => None,
+    };
+    of == Some(namespace)
 }
 
-fn group_and_kind(types: &kube::core::TypeMeta) -> (&str, &str) {
-    (types.api_version.split_once('/').map_or("", |(group, _)| group), &types.kind)
+fn is_same(kind: &Kind, wanted: &DynamicObject, found: &DynamicObject) -> bool {
+    let types = wanted.types.clone().unwrap_or_default();
+    let group = types.api_version.split_once('/').map_or("", |(group, _)| group);
+    kind.is(group, &types.kind)
+        && wanted.metadata.name == found.metadata.name
+        && (!kind.namespaced || wanted.metadata.namespace == found.metadata.namespace)
 }

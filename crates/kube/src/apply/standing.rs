@@ -1,12 +1,12 @@
 //! What one pod is doing and what keeps it from more, as far as the pod itself tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 
-use super::explain::{Trouble, place};
+use super::explain::{Trouble, one_line, place};
 use crate::objects::NODE_CONTAINER;
 
 /// A pod, looked at from outside.
@@ -194,29 +194,30 @@ fn allowance(pod: &Pod) -> Duration {
 
 /// Why no node takes it, and what to do.
 fn unscheduled(message: Option<&str>) -> (String, &'static str) {
-    let message = message.unwrap_or("the scheduler does not say why");
+    let message = one_line(message.unwrap_or("the scheduler does not say why"));
+    let select = "label nodes as its node selector wants, or select others";
+    let apart = "add nodes, or do not require that pods are apart";
     let remedies = [
         ("PersistentVolumeClaim", "see why its claim has no volume: kubectl describe pvc"),
         ("persistentvolumeclaim", "see whether its claim is there: kubectl get pvc"),
         ("taint", "remove the taint (kubectl taint), or add nodes without one"),
         ("Insufficient", "free or add room on nodes, or ask for less"),
-        ("node selector", "label nodes as the selector wants, or select others"),
-        ("affinity", "label or add nodes so that the selector and the affinity have some to choose"),
-        ("topology spread", "add nodes in other domains, or do not require the spread"),
+        ("Pod's node affinity", select),
+        ("node selector", select),
+        ("anti-affinity", apart),
+        ("topology spread", apart),
         (
             "volume node affinity",
-            "its volume is bound to other nodes: bring those back, or give it another volume",
+            "bring back the nodes that its volume is bound to, or give it another volume",
         ),
         ("unschedulable", "let pods onto the node again: kubectl uncordon"),
     ];
-    let mut fitting = remedies.iter().filter(|(word, _)| message.contains(word));
-    let remedy = match (fitting.next(), fitting.next()) {
-        (Some((_, remedy)), None) => remedy,
-        _ => {
-            "free or add room on nodes, or ask for less: requests, taints, anti-affinity, node selectors and volumes decide \
-             where it can run"
-        }
-    };
+    let fitting: BTreeSet<&str> =
+        remedies.iter().filter(|(words, _)| message.contains(words)).map(|(_, remedy)| *remedy).collect();
+    let general = "free or add room on nodes, or ask for less: requests, taints, anti-affinity, node selectors and volumes \
+                   decide where it can run";
+    let only = if fitting.len() == 1 { fitting.first() } else { None };
+    let remedy = only.copied().unwrap_or(general);
     (format!("no node can take it: {message}"), remedy)
 }
 
@@ -287,7 +288,7 @@ fn halt(status: &ContainerStatus) -> Option<Halt> {
         return None;
     }
     let message = waiting.and_then(|waiting| waiting.message.as_deref());
-    let message = message.map(|message| format!(": {message}")).unwrap_or_default();
+    let message = message.map(|message| format!(": {}", one_line(message))).unwrap_or_default();
     let (outlook, doing, remedy) = if NO_IMAGE.contains(&reason) {
         let remedy = "correct the image's name, give the pod a pull secret, or bring the image to the node";
         (Outlook::Failing, "without its image", remedy)
@@ -389,6 +390,9 @@ pub(super) mod tests {
         assert!(
             remedy("0/1 nodes are available: 1 node(s) had taint {a: b}, that …").contains("kubectl taint")
         );
+        assert!(remedy("1 node(s) didn't match Pod's node affinity/selector.").starts_with("label nodes"));
+        assert!(remedy("1 node(s) had volume node affinity conflict.").contains("give it another volume"));
+        assert!(remedy("1 node(s) didn't match pod affinity/anti-affinity rules.").starts_with("add nodes"));
         let several = "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had taint {a: b}, that …";
         assert!(remedy(several).contains("decide where it can run"));
     }

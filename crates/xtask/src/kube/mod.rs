@@ -61,7 +61,16 @@ pub(crate) enum Kube {
 }
 
 /// Tests that need what [`test()`] prepares; they are built with the feature `kube` only.
-const TESTS: [&str; 5] = ["kube_apply", "kube_deploy", "kube_objects", "kube_scripts", "kube_up"];
+const TESTS: [&str; 8] = [
+    "kube_apply",
+    "kube_deploy",
+    "kube_forward",
+    "kube_lease",
+    "kube_objects",
+    "kube_pods",
+    "kube_scripts",
+    "kube_up",
+];
 
 fn test(args: &[String]) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
