@@ -59,12 +59,13 @@ pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
 
 async fn deployment(spec: &SpecFile, screen: &Screen) -> Result<(ClusterSpec, Deployment), Error> {
     let spec = ClusterSpec::load(&spec.path)?;
+    let deployment = Deployment::new(spec.clone(), Effects::default()).await?;
     if !screen.json {
-        for advice in spec.advice() {
+        for advice in deployment.advice() {
             screen.warning(&advice);
         }
     }
-    Ok((spec.clone(), Deployment::new(spec, Effects::default()).await?))
+    Ok((spec, deployment))
 }
 
 fn options(consent: Consent) -> UpOptions {

@@ -120,6 +120,15 @@ impl Deployment {
         Err(Error::NoKubernetes)
     }
 
+    /// What works but is worth a second thought.
+    pub fn advice(&self) -> Vec<String> {
+        match self {
+            Self::Local(local) => local.advice(),
+            #[cfg(feature = "kubernetes")]
+            Self::Kubernetes(kubernetes) => kubernetes.advice(),
+        }
+    }
+
     /// What is wanted of the cluster.
     pub fn desired(&self) -> Desired {
         match self {

@@ -110,6 +110,11 @@ impl KubernetesDeployment {
         &self.spec.name
     }
 
+    /// What works but is worth a second thought.
+    pub fn advice(&self) -> Vec<String> {
+        advice(&self.spec, &self.outline)
+    }
+
     /// What is wanted of the cluster.
     pub fn desired(&self) -> Desired {
         self.spec.desired(self.outline.settings())

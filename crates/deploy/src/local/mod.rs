@@ -76,6 +76,11 @@ impl LocalDeployment {
         self.nodes.iter().map(LocalNode::member).collect()
     }
 
+    /// What works but is worth a second thought.
+    pub fn advice(&self) -> Vec<String> {
+        self.spec.advice()
+    }
+
     /// What is wanted of the cluster.
     pub fn desired(&self) -> Desired {
         self.spec.desired(&self.settings)

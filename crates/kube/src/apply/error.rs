@@ -203,8 +203,27 @@ fn fields(causes: &[StatusCause]) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
+/// One trouble a line; those that are alike but for their place are told once.
 fn lines(troubles: &[Trouble]) -> String {
-    troubles.iter().map(|one| format!("\n  {one}")).collect()
+    const SHOWN: usize = 3;
+    let mut told: Vec<(&Trouble, Vec<&str>)> = Vec::new();
+    for trouble in troubles {
+        match told.iter_mut().find(|(known, _)| known.what == trouble.what && known.remedy == trouble.remedy)
+        {
+            Some((_, places)) => places.push(&trouble.place),
+            None => told.push((trouble, vec![&trouble.place])),
+        }
+    }
+    told.into_iter()
+        .map(|(trouble, places)| {
+            let more = match places.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let places: Vec<&str> = places.into_iter().take(SHOWN).collect();
+            format!("\n  {}{more}: {}; {}", places.join(", "), trouble.what, trouble.remedy)
+        })
+        .collect()
 }
 
 /// What the library says, without what a program for credentials has printed: that may be a credential.
@@ -267,6 +286,19 @@ mod tests {
             text.starts_with("ConfigMap shop/a: over the quota") && text.contains("limited: pods=0"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn troubles_that_are_alike_are_told_once() {
+        let trouble = |place: &str, what: &str| Trouble {
+            place: place.to_owned(),
+            what: what.to_owned(),
+            remedy: "mend it",
+        };
+        let told = lines(&[trouble("Pod a", "x"), trouble("Pod b", "y"), trouble("Pod c", "x")]);
+        assert_eq!(told, "\n  Pod a, Pod c: x; mend it\n  Pod b: y; mend it");
+        let many = ["a", "b", "c", "d", "e"].map(|place| trouble(place, "x"));
+        assert_eq!(lines(&many), "\n  a, b, c and 2 more: x; mend it");
     }
 
     #[test]
