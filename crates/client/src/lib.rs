@@ -31,8 +31,6 @@ mod deadline;
 pub mod error;
 pub mod resp;
 mod secret;
-#[cfg(feature = "tls")]
-pub mod tls;
 mod value;
 
 pub use admin::Admin;
