@@ -6,6 +6,7 @@
 //!   results; [`admin::commands`] and [`admin::decode`] are their two pure halves, for pipelines.
 //! - [`Error`]: says of every failure whether the command was not sent, may have been executed or was rejected.
 //! - [`Connector`]: how an endpoint becomes a stream; TCP and Unix sockets here, anything else supplied by the caller.
+//! - `TlsConnector` (feature `tls`): any of them encrypted, with the CAs to trust and a client certificate.
 //! - [`resp`]: the wire format, bounded in depth and size, with work linear in the bytes received.
 //!
 //! ```no_run
@@ -31,6 +32,8 @@ mod deadline;
 pub mod error;
 pub mod resp;
 mod secret;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod value;
 
 pub use admin::Admin;
@@ -42,6 +45,8 @@ pub use connector::{BoxedStream, Connector, Stream, TcpConnector};
 pub use deadline::{Deadline, Elapsed};
 pub use error::{Certainty, Error, ServerError, UnexpectedReply};
 pub use secret::Credentials;
+#[cfg(feature = "tls")]
+pub use tls::{TlsConnector, TlsError, TlsOptions};
 pub use value::{Kind, Shape, Value};
 
 #[cfg(doctest)]
