@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use slotwright_cluster::Endpoint;
+use slotwright_deploy::DeploymentId;
 
 /// Deploys a Redis or Valkey cluster from a spec file and looks after it.
 #[derive(Debug, Parser)]
@@ -78,6 +79,8 @@ pub(crate) enum Command {
     /// The NFS exports that hold the nodes' data (storage.nfs in the spec)
     #[command(subcommand)]
     Exports(Exports),
+    /// Print the Kubernetes objects of the spec as YAML, for kubectl or a GitOps tool; no server is asked
+    Render(Render),
     /// Show the hash slot of keys
     Slot {
         /// The keys, as bytes of the command line
@@ -179,6 +182,39 @@ pub(crate) enum RenderFormat {
     Ganesha,
 }
 
+/// How objects are written.
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    #[command(flatten)]
+    pub(crate) spec: SpecFile,
+    /// Write a file for each object into this folder, and a kustomization.yaml; keep it up to date by running it again
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write the deployment's own Secret too, with its content
+    #[arg(long)]
+    pub(crate) show_secrets: bool,
+    /// With --show-secrets: the deployment's id, 32 hexadecimal digits
+    #[arg(long, value_name = "ID", requires = "show_secrets")]
+    pub(crate) deployment_id: Option<DeploymentId>,
+    /// Write what this version of Kubernetes takes, for instance 1.20
+    #[arg(long, value_name = "VERSION", value_parser = minor)]
+    pub(crate) kubernetes_version: Option<u32>,
+}
+
+/// The minor number of a version of Kubernetes: 20 of `1.20` or `v1.20.2`.
+fn minor(text: &str) -> Result<u32, String> {
+    let parse = || {
+        let mut numbers = text.strip_prefix('v').unwrap_or(text).split('.');
+        let major = numbers.next()?;
+        numbers.next()?.parse().ok().filter(|_| major == "1")
+    };
+    match parse() {
+        Some(minor) if minor >= 20 => Ok(minor),
+        Some(_) => Err("1.20 is the oldest that is known".to_owned()),
+        None => Err("expected a version such as 1.20".to_owned()),
+    }
+}
+
 /// What may be done because it was asked for by name.
 #[derive(Debug, Args)]
 pub(crate) struct ExportsConsent {
@@ -196,7 +232,14 @@ pub(crate) struct ExportsConsent {
 #[derive(Debug, Args)]
 pub(crate) struct SpecFile {
     /// The spec file
-    #[arg(short = 's', long = "spec", value_name = "FILE", default_value = "slotwright.yaml")]
+    #[arg(
+        short = 's',
+        long = "spec",
+        visible_short_alias = 'f',
+        visible_alias = "file",
+        value_name = "FILE",
+        default_value = "slotwright.yaml"
+    )]
     pub(crate) path: PathBuf,
 }
 
@@ -243,6 +286,16 @@ pub(crate) struct Login {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+
+    #[test]
+    fn versions_of_kubernetes_are_read_as_people_write_them() {
+        for (text, minor) in [("1.20", 20), ("v1.34.2", 34)] {
+            assert_eq!(super::minor(text), Ok(minor));
+        }
+        for text in ["20", "2.20", "1.x", "1.19", ""] {
+            assert!(super::minor(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_words_fit_together() {

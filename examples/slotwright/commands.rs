@@ -19,7 +19,7 @@ use slotwright_topology::{ClusterStatus, Severity, draw_svg};
 use crate::{
     cli::{Cli, Command, Consent, Login, SpecFile, Target},
     exit::Exit,
-    exports,
+    exports, manifests,
     progress::Progress,
     render,
     screen::Screen,
@@ -34,6 +34,7 @@ pub(crate) async fn run(cli: Cli, screen: &Screen) -> Exit {
         Command::Check { target } => check(&target, screen).await,
         Command::Down { spec, keep_data, delete_data } => down(&spec, keep_data, delete_data, screen).await,
         Command::Exports(exports) => exports::run(exports, screen).await,
+        Command::Render(options) => manifests::render(&options, screen),
         Command::Slot { keys } => {
             slot(&keys, screen);
             Ok(Exit::Done)

@@ -1,13 +1,14 @@
 //! `slotwright`: deploys a Redis or Valkey cluster from a spec file and looks after it.
 //!
 //! Thin on purpose: arguments in, `slotwright-deploy` called, the result shown. What the words mean stands in `cli`, what
-//! each of them does in `commands` and `exports`, how things look in `render`.
+//! each of them does in `commands`, `exports` and `manifests`, how things look in `render`.
 
 mod cli;
 mod commands;
 mod exit;
 mod exports;
 mod lint;
+mod manifests;
 mod progress;
 mod render;
 mod screen;

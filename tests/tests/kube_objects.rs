@@ -4,6 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use slotwright_deploy::{
+    ClusterSpec,
+    kubernetes::{Disclosure, Manifests},
+};
 use slotwright_kube::{
     Access, AccessMode, Blueprint, Bytes, Clients, Cpu, Engine, Metrics, NfsVolume, Peer, SecretValue,
     ServiceMonitorWish, Storage, Style, Tls, Wanted, objects,
@@ -78,6 +82,32 @@ fn with_a_class() -> Wanted {
     wanted
 }
 
+/// The examples, and variants of them that a user may write.
+fn specs() -> Vec<(String, ClusterSpec)> {
+    let mut all = Vec::new();
+    for (name, text) in [
+        ("kubernetes.yaml", include_str!("../../examples/kubernetes.yaml")),
+        ("tutorial.yaml", include_str!("../../examples/tutorial.yaml")),
+    ] {
+        let with = |lines: &str| text.replace("kubernetes:\n", &format!("kubernetes:\n{lines}"));
+        let mut variants = vec![
+            ("as it is", text.to_owned()),
+            ("deployment", with("  style: deployment\n")),
+            ("TLS from a Secret", with("  tls: { secret: certificates }\n")),
+            ("metrics", with("  metrics: { image: 'exporter:1', resources: { memory-limit: 128Mi } }\n")),
+        ];
+        if name == "kubernetes.yaml" {
+            let tls = "  users: { env: USERS }\n  tls: { ca: a, certificate: b, key: c, client-certificates: false }\n";
+            variants.push(("password", text.replace("# password:", "password:")));
+            variants.push(("ACL and TLS from files", with(tls).replace("# password:", "password:")));
+        }
+        for (what, text) in variants {
+            all.push((format!("{name}, {what}"), ClusterSpec::parse(&text).unwrap()));
+        }
+    }
+    all
+}
+
 fn blueprints() -> Vec<(String, Blueprint)> {
     let mut all = Vec::new();
     for (name, wanted) in
@@ -111,6 +141,28 @@ fn every_object_is_valid_in_every_version_and_reads_the_same_everywhere() {
                     name: format!("{name}: {} {}", object.kind(), object.name()),
                     yaml: render::document(&object).unwrap(),
                     json: object.into_json(),
+                });
+            }
+        }
+        documents
+    });
+}
+
+#[test]
+fn what_specs_are_rendered_to_is_valid_in_every_version() {
+    let specs = specs();
+    validate(|minor| {
+        let mut documents = Vec::new();
+        for (name, spec) in &specs {
+            let manifests = Manifests::new(spec, Disclosure::LeftOut, Some(minor)).unwrap();
+            let text = manifests.documents().unwrap();
+            let texts: Vec<&str> = text.split("---\n").skip(1).collect();
+            assert_eq!(texts.len(), manifests.objects().count(), "{name}");
+            for (text, object) in texts.into_iter().zip(manifests.objects()) {
+                documents.push(Document {
+                    name: format!("{name}: {} {}", object.kind(), object.name()),
+                    yaml: text.to_owned(),
+                    json: object.json().clone(),
                 });
             }
         }

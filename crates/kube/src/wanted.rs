@@ -295,10 +295,13 @@ impl Wanted {
     }
 }
 
-/// The tutorial's, and what a cluster that holds data needs: a primary that restarts empty empties its replicas.
+/// The tutorial's, and what a cluster that holds data needs: a primary that restarts empty empties its replicas. The delay
+/// is the servers' own; a deployer shortens it while a cluster is formed, and what is written down can be restored.
 fn default_settings() -> Settings {
     let mut settings = Settings::new();
-    for (name, value) in [("appendonly", "yes"), ("cluster-node-timeout", "5000")] {
+    for (name, value) in
+        [("appendonly", "yes"), ("cluster-node-timeout", "5000"), ("repl-diskless-sync-delay", "5")]
+    {
         // Plain names and single values, which can always be set.
         let _ = settings.set(name, value);
     }

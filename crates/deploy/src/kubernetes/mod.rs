@@ -10,6 +10,7 @@ mod dial;
 mod down;
 mod inventory;
 mod judge;
+mod render;
 mod secrets;
 mod timing;
 mod wanted;
@@ -30,6 +31,7 @@ use slotwright_kube::{
 };
 use slotwright_topology::{ClusterView, Desired, Refusal, RefusalReason};
 
+pub use self::render::{Disclosure, Manifests, Written};
 pub use self::wanted::{Contents, TlsContents, advice, blueprint};
 use self::{
     dial::{Dialer, Way},

@@ -365,3 +365,196 @@ fn place_in(spec: &ClusterSpec, place: &str) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+name: demo
+shards: 3
+replicas-per-shard: 1
+kubernetes:
+  namespace: shop
+  image: redis:7.2.5
+";
+
+    fn build(text: &str) -> Result<Blueprint, String> {
+        let spec = ClusterSpec::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let id = SecretValue::new("0123456789abcdef0123456789abcdef");
+        blueprint(&spec, &Contents::placeholders(&spec), id).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_left_open_is_what_the_builders_take_for_good() {
+        let id = SecretValue::new("0123456789abcdef0123456789abcdef");
+        let usual = Wanted::new("demo", "shop", "redis:7.2.5".parse().unwrap(), id);
+        let ours = build(GOOD).unwrap();
+        assert_eq!(format!("{:?}", ours.wanted()), format!("{usual:?}"));
+    }
+
+    #[test]
+    fn what_is_said_arrives() {
+        let blueprint = build(&format!(
+            "{GOOD}  resources: {{ memory-limit: 1Gi, cpu-limit: 2 }}
+  clients: [{{ namespaces: {{}} }}, {{ cidr: '::/0', except: [fd00::/8] }}]
+  metrics: {{ image: 'exporter:1', resources: {{ memory-request: 128Mi }}, readers: anyone, monitor: {{}} }}
+  user: 1001
+  names: {{ workload: nodes }}
+  tls: {{ secret: certificates, client-certificates: false }}
+"
+        ))
+        .unwrap();
+        let wanted = blueprint.wanted();
+        // Of request and limit of memory, one follows the other.
+        let resources = &wanted.resources;
+        assert_eq!(
+            (resources.memory_request, resources.memory_limit),
+            (Bytes::gibibytes(1), Bytes::gibibytes(1))
+        );
+        assert_eq!((resources.cpu_request, resources.cpu_limit), (Cpu::millis(100), Some(Cpu::millis(2000))));
+        let metrics = wanted.metrics.as_ref().unwrap();
+        assert_eq!(metrics.resources.memory_limit, Bytes::mebibytes(128));
+        assert_eq!((metrics.port, &metrics.readers), (9121, &Clients::Anyone));
+        assert_eq!(metrics.monitor.as_ref().unwrap().interval_seconds, 30);
+        let everyone = Peer::Pods { labels: [].into(), namespaces: Some([].into()) };
+        let network = Peer::Addresses { cidr: "::/0".into(), except: vec!["fd00::/8".into()] };
+        assert_eq!(wanted.clients, Clients::Only(vec![everyone, network]));
+        assert_eq!((wanted.user, wanted.group), (1001, 999));
+        assert_eq!(blueprint.nodes()[5], "nodes-5");
+        assert!(matches!(&wanted.tls, Some(Tls::Existing { secret }) if secret == "certificates"));
+        assert!(!wanted.client_certificates);
+    }
+
+    #[test]
+    fn exports_become_the_volumes_and_their_owner_the_user() {
+        let blueprint = build(&format!(
+            "{GOOD}  volumes: {{ size: 20Gi }}
+storage:
+  nfs:
+    address: nfs.example.org
+    port: 20490
+    base-directory: /data/nfs/redis
+    clients: [10.0.0.0/16]
+    owner: {{ uid: 1001, gid: 1002 }}
+"
+        ))
+        .unwrap();
+        let wanted = blueprint.wanted();
+        assert_eq!((wanted.user, wanted.group), (1001, 1002));
+        let Storage::Nfs { volumes } = &wanted.storage else { panic!("{:?}", wanted.storage) };
+        assert_eq!(volumes.len(), 6);
+        let last = volumes.last().unwrap();
+        assert_eq!((last.server.as_str(), last.path.as_str()), ("nfs.example.org", "/data/nfs/redis/pv6"));
+        assert_eq!(last.mount_options, ["nfsvers=4.1", "hard", "noatime", "port=20490"]);
+        assert_eq!(last.size, Bytes::gibibytes(20));
+    }
+
+    #[test]
+    fn problems_are_told_in_the_words_of_the_spec() {
+        let cases = [
+            ("  image: redis:7.2.5", "  image: redis", "kubernetes.image: `redis`: it has no tag"),
+            ("name: demo", "name: Demo", "name: `Demo` cannot be used"),
+            ("  namespace: shop", "  namespace: a_b", "kubernetes.namespace: `a_b`"),
+            ("shop\n", "shop\n  volumes: { size: 1GB }\n", "kubernetes.volumes.size: `1GB` is no amount"),
+            ("shop\n", "shop\n  volumes: { class: a_b }\n", "kubernetes.volumes.class: `a_b`"),
+            (
+                "shop\n",
+                "shop\n  resources: { cpu-limit: 0.5 }\n",
+                "kubernetes.resources.cpu-limit: `0.5` is no amount",
+            ),
+            (
+                "shop\n",
+                "shop\n  resources: { memory-limit: 1Mi }\n",
+                "kubernetes.resources: a node does not run in 1Mi",
+            ),
+            ("shop\n", "shop\n  user: 0\n", "kubernetes.user, kubernetes.group: nodes do not run as root"),
+            ("shop\n", "shop\n  secret: { name: A_B }\n", "kubernetes.secret.password: `A_B`"),
+            ("shop\n", "shop\n  secret: { name: demo-secret }\n", "kubernetes.names.secret: `demo-secret`"),
+            ("shop\n", "shop\n  tls: { secret: A_B }\n", "kubernetes.tls.secret: `A_B`"),
+            (
+                "shop\n",
+                "shop\n  clients: [{ cidr: 10.0.0.0 }]\n",
+                "kubernetes.clients: `10.0.0.0` is not a network",
+            ),
+            ("shop\n", "shop\n  names: { claim: tls }\n", "kubernetes.names.claim: `tls`"),
+            (
+                "shop\n",
+                "shop\n  metrics: { image: exporter }\n",
+                "kubernetes.metrics.image: `exporter`: it has no tag",
+            ),
+            ("shop\n", "shop\n  grace-seconds: 5\n", "kubernetes.grace-seconds: 5 s are too short"),
+            ("shards: 3", "shards: 3\nsettings: { maxmemory: 1gb }", "settings: maxmemory: "),
+        ];
+        for (from, to, expected) in cases {
+            let error = build(&GOOD.replacen(from, to, 1)).unwrap_err();
+            assert!(error.contains(expected), "{to}: {error}");
+        }
+        // Several at once, a line each.
+        let error =
+            build(&GOOD.replace("shop\n", "shop\n  user: 0\n  grace-seconds: 5\n  volumes: { size: 0 }\n"))
+                .unwrap_err();
+        assert_eq!(error.lines().count(), 3, "{error}");
+    }
+
+    #[test]
+    fn what_was_not_read_never_becomes_nothing() {
+        let id = || SecretValue::new("0123456789abcdef0123456789abcdef");
+        for (lines, place) in [
+            ("password: { env: P }\n", "password"),
+            ("  users: { env: U }\npassword: { env: P }\n", "kubernetes.users"),
+            ("  tls: { ca: a, certificate: b, key: c }\n", "kubernetes.tls"),
+        ] {
+            let spec = ClusterSpec::parse(&format!("{GOOD}{lines}")).unwrap();
+            let error = blueprint(&spec, &Contents::default(), id()).unwrap_err().to_string();
+            assert!(error.starts_with(place), "{error}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_read_from_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spec.yaml");
+        std::fs::write(&file, format!("{GOOD}  tls: {{ ca: ca.pem, certificate: tls.pem, key: tls.key }}\n"))
+            .unwrap();
+        let spec = ClusterSpec::load(&file).unwrap();
+        for name in ["ca.pem", "tls.pem"] {
+            std::fs::write(folder.path().join(name), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        }
+        let error = Contents::read(&spec).unwrap_err().to_string();
+        assert!(error.starts_with("kubernetes.tls.key: cannot read"), "{error}");
+        std::fs::write(folder.path().join("tls.key"), "hunter2").unwrap();
+        let contents = Contents::read(&spec).unwrap();
+        assert!(!format!("{contents:?}").contains("hunter2"));
+        let id = SecretValue::new("0123456789abcdef0123456789abcdef");
+        let error = blueprint(&spec, &contents, id).unwrap_err().to_string();
+        assert_eq!(error, "kubernetes.tls.key: it is not a PEM text");
+    }
+
+    #[test]
+    fn advice_comes_once_and_at_its_place() {
+        let text = format!(
+            "{}  clients: anyone
+storage:
+  nfs: {{ address: a, base-directory: /a, clients: ['*'], mount-options: [nfsvers=4.1, hard] }}
+settings: {{ appendonly: no }}
+",
+            GOOD.replace("shards: 3", "shards: 1").replace("shard: 1", "shard: 0")
+        );
+        let spec = ClusterSpec::parse(&text).unwrap();
+        let advice = advice(&spec, &build(&text).unwrap());
+        let places: Vec<&str> =
+            advice.iter().filter_map(|line| line.split_once(": ")).map(|(place, _)| place).collect();
+        let expected =
+            ["password", "kubernetes.clients", "shards", "replicas-per-shard", "storage.nfs", "settings"];
+        assert!(places.starts_with(&expected), "{advice:#?}");
+        // Everything that is said of the spec alone is said here, in other words or the same.
+        for line in spec.advice() {
+            let known = ["fewer than three", "no replicas"].iter().any(|known| line.starts_with(known));
+            assert!(
+                known || advice.iter().any(|other| other.contains(&line)),
+                "{line} is not in {advice:#?}"
+            );
+        }
+    }
+}

@@ -521,3 +521,184 @@ impl PeerSpec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "\
+name: demo
+shards: 3
+replicas-per-shard: 1
+kubernetes:
+  namespace: shop
+  image: redis:7.2.5
+";
+    const NFS: &str = "\
+storage:
+  nfs:
+    address: 10.0.0.1
+    base-directory: /data/nfs/redis
+    clients: [10.0.0.0/16]
+";
+
+    fn with(lines: &str) -> Result<ClusterSpec, String> {
+        ClusterSpec::parse(&format!("{GOOD}{lines}")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_field_can_be_written() {
+        let full = "  context: test
+  create-namespace: true
+  style: deployment
+  engine: valkey
+  pull-secrets: [registry]
+  dial: forward
+  users: { file: users.acl }
+  tls: { ca: ca.pem, certificate: tls.pem, key: tls.key, server-name: redis.shop, client-certificates: false }
+  volumes: { class: fast, size: 1073741824, access: read-write-once-pod }
+  resources: { cpu-request: 2, cpu-limit: 2500m, memory-request: 1Gi, memory-limit: 2Gi }
+  user: 1001
+  group: 1002
+  clients:
+    - { cidr: 10.0.0.0/16, except: [10.0.1.0/24] }
+    - pods: { app: shop }
+      namespaces: { team: \"7\" }
+    - namespaces: {}
+  spread: { keys: [rack], required: true }
+  node-selector: { disk: ssd }
+  grace-seconds: 90
+  load-seconds: 600
+  announce-hostnames: false
+  cluster-domain: example.org
+  metrics:
+    image: oliver006/redis_exporter:v1.62.0
+    port: 9200
+    readers: anyone
+    monitor: { labels: { release: prometheus }, interval-seconds: 15 }
+    resources: { memory-limit: 128Mi }
+  names: { workload: a, headless: b, clients: c, config: d, scripts: e, secret: f, account: g, claim: h, volumes: i, \
+           budget: j, policy: k, metrics: l }
+password: { env: DEMO }
+";
+        let spec = with(full).unwrap();
+        let json: serde_json::Value = serde_saphyr::from_str(&format!("{GOOD}{full}")).unwrap();
+        let validator = jsonschema::validator_for(&ClusterSpec::json_schema()).unwrap();
+        assert!(validator.is_valid(&json), "{:?}", validator.validate(&json).unwrap_err().to_string());
+        let section = spec.kubernetes.as_ref().unwrap();
+        assert_eq!(section.volumes.size.as_str(), "1073741824");
+        assert_eq!(section.resources.cpu_request.as_ref().unwrap().as_str(), "2");
+        assert!(matches!(&section.clients, Some(ClientsSpec::Only(peers)) if peers.len() == 3));
+        assert!(
+            spec.tls_files().is_some_and(|files| files.key.is_absolute() && files.key.ends_with("tls.key"))
+        );
+    }
+
+    #[test]
+    fn little_need_be_said() {
+        let spec = with("").unwrap();
+        let section = spec.kubernetes.as_ref().unwrap();
+        assert_eq!((section.style, section.dial), (KubernetesStyle::StatefulSet, Dial::Auto));
+        assert!(section.announce_hostnames && section.clients.is_none() && spec.tls_files().is_none());
+        assert!(
+            with(&format!("  secret: {{ name: login }}\n  tls: {{ secret: certificates }}\n{NFS}")).is_ok()
+        );
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_told_at_its_place() {
+        let nfs = |lines: &str| format!("{lines}{NFS}");
+        let cases = [
+            (
+                "local: { ports: 7000, data-directory: d }\n".into(),
+                "local, kubernetes: the nodes are processes",
+            ),
+            ("  secret: { name: a }\npassword: { env: P }\n".into(), "password, kubernetes.secret: both say"),
+            (
+                "  users: { env: U }\n".into(),
+                "kubernetes.users: beside other users the default one needs a password",
+            ),
+            (
+                "  users: { env: U }\n  secret: { name: a, users: b }\n".into(),
+                "kubernetes.users: kubernetes.secret.users names",
+            ),
+            ("  tls: {}\n".into(), "kubernetes.tls: name a Secret"),
+            ("  tls: { ca: a, key: b }\n".into(), "all three files"),
+            (
+                "  tls: { secret: a, ca: b }\n".into(),
+                "kubernetes.tls: the certificates are in `secret` or in files",
+            ),
+            ("  clients: [{}]\n".into(), "kubernetes.clients[0]: name a network"),
+            (
+                "  clients: [{ cidr: 10.0.0.0/8, pods: {} }]\n".into(),
+                "kubernetes.clients[0]: an entry is a network or",
+            ),
+            (
+                "  clients: [{ pods: {} }, { pods: {}, except: [10.0.0.0/8] }]\n".into(),
+                "kubernetes.clients[1]: `except`",
+            ),
+            ("  metrics: { image: 'a:1', readers: [{}] }\n".into(), "kubernetes.metrics.readers[0]: name"),
+            (nfs("  volumes: { class: fast }\n"), "kubernetes.volumes.class: with storage.nfs"),
+            (nfs("  volumes: { access: read-write-once }\n"), "kubernetes.volumes.access: with storage.nfs"),
+            (
+                nfs("  user: 1000\n"),
+                "kubernetes.user: 1000 is not the owner of the exports, 999 (storage.nfs.owner.uid)",
+            ),
+            (
+                nfs("  group: 1000\n"),
+                "kubernetes.group: 1000 is not the owner of the exports, 999 (storage.nfs.owner.gid)",
+            ),
+            (format!("{NFS}    owner: {{ uid: 0, gid: 0 }}\n"), "storage.nfs.owner: "),
+        ];
+        for (lines, expected) in cases {
+            let error = with(&lines).unwrap_err();
+            assert!(error.contains(expected), "{lines}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line() {
+        let cases = [
+            ("  clients: everyone\n", "`anyone`, or a list such as", "line 7"),
+            ("  clients: 7\n", "`anyone`, or a list such as", "line 7"),
+            ("  clients: [{ ports: {} }]\n", "did you mean `pods`?", "line 7"),
+            ("  clients: [10.0.0.0/8]\n", "expected `key: value`", "line 7"),
+            ("  volumes: { size: [1] }\n", "an amount such as 256Mi", "line 7"),
+            ("  volumes: { siez: 1Gi }\n", "did you mean `size`?", "line 7"),
+            ("  style: statefulset\n", "stateful-set", "line 7"),
+            ("  grace-seconds: soon\n", "expected a whole number", "line 7"),
+            ("  secret: login\n", "expected `key: value`", "line 7"),
+            ("  names: { statefulset: a }\n", "workload", "line 7"),
+            ("  imgae: x\n", "did you mean `image`?", "line 7"),
+        ];
+        for (lines, expected, place) in cases {
+            let error = with(lines).unwrap_err();
+            assert!(error.contains(expected) && error.contains(place), "{lines}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_acl_file_in_the_spec_is_refused_and_never_repeated() {
+        for written in ["user shop on >hunter2", "[hunter2]", "{ text: hunter2 }"] {
+            let error = with(&format!("  users: {written}\n")).unwrap_err();
+            assert!(error.contains("does not belong in the spec") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_acl_file_is_read_whole_from_the_folder_of_the_spec() {
+        use secrecy::ExposeSecret;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spec.yaml");
+        let text = format!("{GOOD}  users: {{ file: users.acl }}\npassword: {{ env: P }}\n");
+        std::fs::write(&file, text).unwrap();
+        let spec = ClusterSpec::load(&file).unwrap();
+        let users = folder.path().join("users.acl");
+        let error = spec.users().unwrap_err().to_string();
+        assert!(error.starts_with("kubernetes.users: cannot read") && error.contains("users.acl"), "{error}");
+        std::fs::write(&users, "\n").unwrap();
+        assert!(spec.users().unwrap_err().to_string().contains("is empty"));
+        std::fs::write(&users, "user a on\nuser b on\n").unwrap();
+        assert_eq!(spec.users().unwrap().unwrap().expose_secret(), "user a on\nuser b on\n");
+    }
+}

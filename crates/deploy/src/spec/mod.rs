@@ -323,9 +323,10 @@ fn absolute(base: &Path, path: &Path) -> PathBuf {
 
 /// The parser's message for people: the nearest known key beside an unknown one, and no names of Rust's types.
 fn in_plain_words(message: &str) -> String {
-    let message = &message
-        .replace("invalid usize", "expected a whole number")
-        .replace("invalid u64", "expected a whole number");
+    let mut message = message.replace("expected mapping start", "expected `key: value` here");
+    for number in ["usize", "u64", "u32", "u16"] {
+        message = message.replace(&format!("invalid {number}"), "expected a whole number");
+    }
     let suggestion = || {
         let (_, rest) = message.split_once("unknown field `")?;
         let (unknown, rest) = rest.split_once('`')?;
@@ -342,7 +343,7 @@ fn in_plain_words(message: &str) -> String {
     };
     match suggestion() {
         Some(name) => format!("{message}; did you mean `{name}`?"),
-        None => message.to_owned(),
+        None => message,
     }
 }
 

@@ -56,8 +56,10 @@ pub const CORRECTIONS: [Correction; 25] = [
     Correction {
         places: &[("ConfigMap redis-conf", "/data/redis.conf")],
         tutorial: "six directives",
-        ours: "the same six, `maxmemory` from the container's limit, and what the rest of this table needs",
-        reason: "without `maxmemory` the kernel kills a node that is full",
+        ours: "the same six, `maxmemory` from the container's limit, the delay of diskless copies, and what the rest of this \
+               table needs",
+        reason: "without `maxmemory` the kernel kills a node that is full; the delay is shortened while the cluster is formed, \
+                 and restored",
     },
     Correction {
         places: &[
