@@ -15,9 +15,9 @@ use super::standing::{Look, PodState, Stage};
 use super::{Applier, Error};
 
 /// How long one watch lasts; the server ends it then, and we begin another.
-const WATCH_SECONDS: u32 = 60;
-/// How long a watch may say nothing: longer, and the connection is dead.
-const SILENCE: Duration = Duration::from_secs(70);
+const WATCH_SECONDS: u32 = 20;
+/// A watch that says nothing for longer has a dead connection.
+const SILENCE: Duration = Duration::from_secs(25);
 /// Between two requests for the same.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How often those who should make missing pods are asked why they do not.
