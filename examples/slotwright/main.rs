@@ -11,6 +11,7 @@ mod lint;
 mod progress;
 mod render;
 mod screen;
+mod tls;
 
 use std::process::ExitCode;
 
