@@ -281,6 +281,19 @@ pub(crate) struct Login {
     /// With --seed: the user to log in as, if it is not the default one
     #[arg(long, value_name = "NAME", requires = "seed")]
     pub(crate) user: Option<String>,
+    /// With --seed: connect with TLS, and trust the CAs in this file (PEM)
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// With --tls-ca: the client certificate (PEM), for servers that ask for one
+    #[arg(long, value_name = "FILE", requires_all = ["tls_ca", "tls_key"])]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// With --tls-cert: its private key (PEM, not encrypted)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// With --tls-ca: the name that every node's certificate must be valid for [default: the node's announced hostname,
+    /// or its address]
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    pub(crate) tls_server_name: Option<String>,
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use crate::{
     progress::Progress,
     render,
     screen::Screen,
+    tls,
 };
 
 /// Runs the command and shows its result, or its error.
@@ -203,7 +204,7 @@ async fn look(target: &Target, screen: &Screen) -> Result<ClusterStatus, Error> 
         return deployment(&target.spec, screen).await?.1.status().await;
     };
     let credentials = credentials(&target.login)?;
-    let effects = Effects::default();
+    let effects = tls::effects(&target.login)?;
     let members = discover(seed, &effects, credentials.clone()).await?;
     let view = Fleet::new(members, effects, credentials, []).observe().await;
     Ok(ClusterStatus::new(seed.to_string(), &view, None))

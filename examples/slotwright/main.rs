@@ -12,6 +12,7 @@ mod manifests;
 mod progress;
 mod render;
 mod screen;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -15,7 +15,7 @@ use std::{
 
 use slotwright_client::{
     Connector,
-    connector::{BoxedStream, Connecting},
+    connector::{BoxedStream, Connecting, Ending},
 };
 use slotwright_cluster::Endpoint;
 use slotwright_deploy::{Effect, Effects, Witness};
@@ -162,6 +162,10 @@ impl Connector for Watched {
             };
             Ok(Box::new(watched) as BoxedStream)
         })
+    }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        self.inner.hint(ending)
     }
 }
 

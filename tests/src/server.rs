@@ -4,8 +4,9 @@
 
 use std::{
     env, fmt, fs,
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,12 +15,16 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use slotwright_client::{
     BoxedStream, Command as Request, ConnectOptions, Connection, Credentials, Deadline, Error,
-    ProtocolPreference, TcpConnector, Value,
+    ProtocolPreference, TcpConnector, UnixConnector, Value,
 };
 use slotwright_cluster::{Endpoint, Host};
 use tempfile::TempDir;
 
-use crate::{ports::Ports, wait::until_blocking};
+use crate::{
+    certificates::{Authority, Issued},
+    ports::Ports,
+    wait::until_blocking,
+};
 
 /// The server program: `SLOTWRIGHT_SERVER`, by default `redis-server`.
 pub fn program() -> String {
@@ -42,6 +47,7 @@ pub struct Options {
     bare: bool,
     cluster: bool,
     password: Option<String>,
+    tls: Option<String>,
     configuration: String,
 }
 
@@ -67,6 +73,19 @@ impl Options {
         self
     }
 
+    /// The port takes TLS only, with this certificate, and asks clients for one of `authority`. What the test itself asks
+    /// goes through the Unix socket.
+    pub fn tls(mut self, authority: &Authority, own: &Issued) -> Self {
+        let (ca, certificate, key) = (authority.ca(), &own.certificate, &own.key);
+        self.tls = Some(format!(
+            "tls-ca-cert-file {}\ntls-cert-file {}\ntls-key-file {}\n",
+            ca.display(),
+            certificate.display(),
+            key.display()
+        ));
+        self
+    }
+
     /// A line of the configuration file, after all that is set by default.
     pub fn directive(mut self, line: &str) -> Self {
         self.configuration.push_str(line);
@@ -83,7 +102,8 @@ impl Options {
     pub fn start_at(&self, port: Ports) -> Server {
         let folder = folder();
         fs::write(folder.path().join("redis.conf"), self.render(port.first())).unwrap();
-        let mut server = Server { folder, port, child: None, password: self.password.clone() };
+        let mut server =
+            Server { folder, port, child: None, password: self.password.clone(), tls: self.tls.is_some() };
         server.start();
         server
     }
@@ -99,12 +119,19 @@ impl Options {
     }
 
     fn render(&self, port: u16) -> String {
-        let mut text = format!("port {port}\nbind 127.0.0.1\nunixsocket s\nlogfile server.log\n");
+        let mut text = match &self.tls {
+            None => format!("port {port}\n"),
+            Some(files) => format!("port 0\ntls-port {port}\ntls-replication yes\n{files}"),
+        };
+        text.push_str("bind 127.0.0.1\nunixsocket s\nlogfile server.log\n");
         if !self.bare {
             text.push_str("save \"\"\nappendonly no\nrepl-diskless-sync-delay 0\n");
         }
         if self.cluster {
             text.push_str("cluster-enabled yes\ncluster-node-timeout 2000\n");
+            if self.tls.is_some() {
+                text.push_str("tls-cluster yes\n");
+            }
         }
         if let Some(password) = &self.password {
             text.push_str(&format!("requirepass {password}\nmasterauth {password}\n"));
@@ -120,6 +147,7 @@ pub struct Server {
     port: Ports,
     child: Option<Child>,
     password: Option<String>,
+    tls: bool,
 }
 
 impl Server {
@@ -150,14 +178,15 @@ impl Server {
 
     /// Any reply but "loading" will do: an error tells that the server reads commands.
     fn answers(&self) -> Result<(), String> {
-        let mut stream =
-            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port())).map_err(|error| error.to_string())?;
-        let mut reply = [0; 8];
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .and_then(|()| stream.write_all(b"PING\r\n"))
-            .and_then(|()| stream.read_exact(&mut reply[..7]))
-            .map_err(|error| error.to_string())?;
+        let patience = Some(Duration::from_secs(5));
+        let reply = if self.tls {
+            let stream = UnixStream::connect(self.socket());
+            stream.and_then(|stream| stream.set_read_timeout(patience).and_then(|()| greet(stream)))
+        } else {
+            let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port()));
+            stream.and_then(|stream| stream.set_read_timeout(patience).and_then(|()| greet(stream)))
+        };
+        let reply = reply.map_err(|error| error.to_string())?;
         if reply.starts_with(b"-LOADIN") { Err("loading".to_owned()) } else { Ok(()) }
     }
 
@@ -263,6 +292,10 @@ impl Server {
 
     /// A new connection with these options and no others.
     pub async fn open_with(&self, options: &ConnectOptions) -> Result<Connection, Error> {
+        if self.tls {
+            let connector = UnixConnector::new(self.socket());
+            return Connection::open(&connector, &self.endpoint(), options, soon()).await;
+        }
         Connection::open(&TcpConnector, &self.endpoint(), options, soon()).await
     }
 
@@ -292,6 +325,14 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the server on port {}", self.port())
     }
+}
+
+/// The beginning of the reply to `PING`.
+fn greet(mut stream: impl Read + Write) -> io::Result<[u8; 7]> {
+    let mut reply = [0; 7];
+    stream.write_all(b"PING\r\n")?;
+    stream.read_exact(&mut reply)?;
+    Ok(reply)
 }
 
 /// A command written as one types it: words between single spaces.

@@ -22,6 +22,16 @@ pub type BoxedStream = Box<dyn Stream>;
 /// The future of [`Connector::connect`].
 pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxedStream>> + Send + 'a>>;
 
+/// How a server ended an attempt to connect without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Ending {
+    /// It kept silent until the deadline passed, and there is no stream yet.
+    Silence,
+    /// It closed the stream before it answered the greeting.
+    HangUp,
+}
+
 /// Knows how to reach endpoints.
 ///
 /// An implementation need not limit its own time: it runs under the caller's deadline and is dropped when that
@@ -43,11 +53,21 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<BoxedStream>> +
 pub trait Connector: Send + Sync {
     /// Opens a stream to `endpoint`.
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a>;
+
+    /// What may be amiss when nothing usable comes of connecting this way, and what to do next; it completes a sentence
+    /// that says what happened. None by default.
+    fn hint(&self, _ending: Ending) -> Option<&'static str> {
+        None
+    }
 }
 
 impl<C: Connector + ?Sized> Connector for &C {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         (**self).connect(endpoint)
+    }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        (**self).hint(ending)
     }
 }
 
@@ -55,11 +75,19 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         (**self).connect(endpoint)
     }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        (**self).hint(ending)
+    }
 }
 
 impl<C: Connector + ?Sized> Connector for Box<C> {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         (**self).connect(endpoint)
+    }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        (**self).hint(ending)
     }
 }
 
@@ -79,6 +107,15 @@ impl Connector for TcpConnector {
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as BoxedStream)
         })
+    }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        match ending {
+            Ending::Silence => None,
+            Ending::HangUp => Some(
+                "a port for TLS ends other connections like that: see whether it is the server's `tls-port`",
+            ),
+        }
     }
 }
 
@@ -113,6 +150,8 @@ impl Connector for UnixConnector {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
     use crate::{Certainty, ConnectOptions, Connection, Deadline, Error, error::NotSent};
@@ -149,5 +188,30 @@ mod tests {
         }
         let error = open(&Never, &"127.0.0.1:7000".parse().unwrap()).await;
         assert!(error.is_deadline() && error.certainty() == Certainty::NotSent, "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_ending_may_mean_is_told() {
+        struct Ended(bool);
+        impl Connector for Ended {
+            fn connect<'a>(&'a self, _: &'a Endpoint) -> Connecting<'a> {
+                if self.0 {
+                    let (ours, mut theirs) = tokio::io::duplex(1024);
+                    tokio::spawn(async move { theirs.read_u8().await });
+                    return Box::pin(async { Ok(Box::new(ours) as BoxedStream) });
+                }
+                Box::pin(std::future::pending())
+            }
+
+            fn hint(&self, ending: Ending) -> Option<&'static str> {
+                Some(if ending == Ending::Silence { "call louder" } else { "call later" })
+            }
+        }
+        let silent = open(&Arc::new(Ended(false)), &"127.0.0.1:7000".parse().unwrap()).await;
+        assert!(silent.is_deadline() && silent.certainty() == Certainty::NotSent, "{silent}");
+        assert!(silent.to_string().ends_with("before anything was sent; call louder"), "{silent}");
+        let hung_up = open(&Ended(true), &"127.0.0.1:7000".parse().unwrap()).await;
+        assert!(!hung_up.is_deadline() && hung_up.certainty() == Certainty::NotSent, "{hung_up}");
+        assert!(hung_up.to_string().ends_with("; call later"), "{hung_up}");
     }
 }

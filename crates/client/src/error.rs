@@ -128,8 +128,12 @@ impl Error {
     pub fn is_deadline(&self) -> bool {
         matches!(
             self,
-            Self::NotSent { cause: NotSent::Deadline | NotSent::Handshake(Interruption::Deadline), .. }
-                | Self::MaybeExecuted { cause: Interruption::Deadline, .. }
+            Self::NotSent {
+                cause: NotSent::Deadline
+                    | NotSent::Unanswered(_)
+                    | NotSent::Handshake(Interruption::Deadline),
+                ..
+            } | Self::MaybeExecuted { cause: Interruption::Deadline, .. }
         )
     }
 }
@@ -144,12 +148,18 @@ pub enum NotSent {
     /// The connection came about, but greeting and authentication did not finish.
     #[error("the handshake broke off: {0}")]
     Handshake(#[source] Interruption),
+    /// The same, and the [`Connector`](crate::Connector) knows what it may mean that the server closed the connection.
+    #[error("the handshake broke off: {0}; {1}")]
+    HungUp(#[source] Interruption, &'static str),
     /// The server speaks no RESP3, and nothing else was allowed.
     #[error("the server does not speak RESP3; allow RESP2")]
     NoResp3,
     /// The deadline passed first.
     #[error("the deadline passed before anything was sent")]
     Deadline,
+    /// The same while connecting, where the [`Connector`](crate::Connector) knows what a server's silence may mean.
+    #[error("the deadline passed before anything was sent; {0}")]
+    Unanswered(&'static str),
     /// The server had closed the connection.
     #[error("the server had closed the connection; open a new one")]
     Closed,
@@ -183,6 +193,18 @@ pub enum Interruption {
     /// The server broke the protocol.
     #[error("the server's bytes cannot be read: {0}")]
     Protocol(#[source] FrameError),
+}
+
+impl Interruption {
+    /// The other side closed the connection, politely or not.
+    pub(crate) fn is_end(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset),
+            Self::Deadline | Self::Protocol(_) => false,
+        }
+    }
 }
 
 /// Why the server did not let the client in. Never holds the password, nor text that might repeat it.

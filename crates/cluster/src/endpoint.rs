@@ -45,6 +45,12 @@ impl fmt::Display for Host {
     }
 }
 
+impl Serialize for Host {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// Where a node is reached.
 ///
 /// ```

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use serde::Serialize;
 
-use crate::{ParseError, Role};
+use crate::{Host, ParseError, Role};
 
 const SOURCE: &str = "INFO";
 
@@ -56,6 +56,8 @@ pub struct ReplicationInfo {
     pub role: Role,
     /// On a replica: its link to the primary is up and the initial copy is complete.
     pub link_up: bool,
+    /// On a replica: where it looks for its primary.
+    pub primary_host: Option<Host>,
     /// Bytes of the replication stream it has produced (primary) or applied (replica).
     pub offset: u64,
 }
@@ -119,6 +121,7 @@ impl FromStr for ServerInfo {
             replication: ReplicationInfo {
                 role,
                 link_up: role == Role::Replica && fields.get("master_link_status") == Some("up"),
+                primary_host: fields.get("master_host").filter(|_| role == Role::Replica).map(Host::parse),
                 offset: offset.unwrap_or(0),
             },
         })
@@ -142,10 +145,11 @@ mod tests {
     #[test]
     fn reads_both_engines() {
         let redis = "# Server\r\nredis_version:7.0.15\r\nprocess_id:12\r\n# Replication\r\nrole:slave\r\n\
-                     master_link_status:up\r\nslave_repl_offset:77\r\nmaster_repl_offset:78\r\ndb0:keys=3,expires=0\r\n";
+                     master_host:10.0.0.7\r\nmaster_link_status:up\r\nslave_repl_offset:77\r\nmaster_repl_offset:78\r\ndb0:keys=3,expires=0\r\n";
         let info: ServerInfo = redis.parse().unwrap();
         assert_eq!((info.engine.as_str(), info.version.as_str(), info.keys), ("redis", "7.0.15", 3));
         assert!(info.replication.link_up && info.replication.offset == 77);
+        assert_eq!(info.replication.primary_host, Some(Host::parse("10.0.0.7")));
 
         let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrole:master\r\n\
                       master_repl_offset:78\r\nmaster_link_status:up\r\n";

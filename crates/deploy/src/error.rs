@@ -222,6 +222,15 @@ pub enum Error {
         node: String,
     },
 
+    /// TLS cannot be set up with what was given.
+    #[error("{place}: {source}")]
+    Tls {
+        /// Where it was given: an option, a file.
+        place: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
     /// A node cannot be talked to.
     #[error("{node}: {source}{}", login_remedy(.source))]
     Node {
@@ -317,6 +326,7 @@ impl Error {
             | Self::Folder { .. }
             | Self::UnknownNode { .. }
             | Self::PortTaken { .. }
+            | Self::Tls { .. }
             | Self::NoPassword { .. } => Class::Input,
             Self::Node { .. } if self.is_bad_login() => Class::Input,
             Self::Identity { .. } | Self::LeftOut { .. } | Self::Refused(_) | Self::WouldLoseData { .. } => {

@@ -124,6 +124,7 @@ impl Executor<'_> {
                 debug_assert_eq!(proof.id(), node.id, "a proof is about its own node");
                 self.replicate(node, primary).await
             }
+            Action::Refollow { node, primary } => self.replicate(node, primary).await,
             Action::AwaitAgreement => self.await_agreement().await,
             // Action is open for later kinds; none of them can come from the planner of this version.
             other => {
@@ -219,7 +220,7 @@ fn phase(step: &Step) -> &'static str {
         Action::SetEpoch { .. } => "epochs",
         Action::AssignSlots { .. } => "slots",
         Action::Meet { .. } => "introductions",
-        Action::Replicate { .. } => "replicas",
+        Action::Replicate { .. } | Action::Refollow { .. } => "replicas",
         _ => "agreement",
     }
 }

@@ -79,6 +79,13 @@ pub enum Action {
         /// Whom it shall copy.
         primary: NodeRef,
     },
+    /// `CLUSTER REPLICATE` of the very primary that the node copies already, so that it looks for it where it is now.
+    Refollow {
+        /// The replica.
+        node: NodeRef,
+        /// Its primary.
+        primary: NodeRef,
+    },
     /// Nothing is sent but questions, until all nodes agree, are linked, serve, and replicas are in step.
     AwaitAgreement,
 }
@@ -91,7 +98,8 @@ impl Action {
             | Self::SetEpoch { node, .. }
             | Self::AssignSlots { node, .. }
             | Self::Meet { node, .. }
-            | Self::Replicate { node, .. } => Some(node),
+            | Self::Replicate { node, .. }
+            | Self::Refollow { node, .. } => Some(node),
             Self::AwaitAgreement => None,
         }
     }
@@ -105,6 +113,7 @@ impl Action {
             Self::AssignSlots { .. } => "assign slots".to_owned(),
             Self::Meet { .. } => "introduce the nodes to each other".to_owned(),
             Self::Replicate { .. } => "attach replicas".to_owned(),
+            Self::Refollow { .. } => "lead replicas to where their primaries are now".to_owned(),
             Self::AwaitAgreement => "wait until all nodes agree, serve, and replicas are in step".to_owned(),
         }
     }
@@ -121,7 +130,9 @@ impl Action {
                 [only] => format!("{node} meets {only}"),
                 [first, .., last] => format!("{node} meets {} nodes, {first} to {last}", peers.len()),
             },
-            Self::Replicate { node, primary, .. } => format!("{node} copies {primary}"),
+            Self::Replicate { node, primary, .. } | Self::Refollow { node, primary } => {
+                format!("{node} copies {primary}")
+            }
             Self::AwaitAgreement => String::new(),
         }
     }

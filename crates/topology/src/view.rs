@@ -269,6 +269,19 @@ impl ClusterView {
             !entry.flags.noaddr && !moved && (!same_host || entry.endpoint.port == endpoint.port)
         })
     }
+
+    /// The primary of the replica at `index`, when the replica knows where it is and yet looks for it elsewhere, without a
+    /// link. Whether that is so can be told only of a primary that says itself that it is where we dial it.
+    pub fn misled(&self, index: usize) -> Option<usize> {
+        let replication = &self.nodes.get(index)?.answer()?.server.replication;
+        let primary = self.index_of(self.nodes.get(index)?.myself()?.primary?)?;
+        let known = &self.knows(index, primary)?.endpoint.host;
+        let own = &self.nodes.get(primary)?.myself()?.endpoint.host;
+        let dialled = &self.nodes.get(primary)?.member.endpoint.host;
+        let looks = replication.primary_host.as_ref()?;
+        let elsewhere = matches!((looks, known), (Host::Ip(looks), Host::Ip(known)) if looks != known);
+        (elsewhere && !replication.link_up && known == own && own == dialled).then_some(primary)
+    }
 }
 
 /// The id under which the nodes that answered know the silent member at `endpoint`. An address may have had several
@@ -427,6 +440,24 @@ mod tests {
         for change in strange {
             assert!(view(change).knows(0, 1).is_none());
         }
+    }
+
+    #[test]
+    fn a_replica_that_looks_for_its_primary_where_it_was_is_misled() {
+        let model = Model::formed(1, 1);
+        let replica = index_of_a_replica(&model);
+        let view = |host: &str, link_up| {
+            let mut observations = model.observations(0);
+            let replication = &mut observations[replica].as_mut().unwrap().server.replication;
+            (replication.primary_host, replication.link_up) = (Some(Host::parse(host)), link_up);
+            model.view_with(observations)
+        };
+        assert_eq!(view("10.9.9.9", false).misled(replica), Some(1 - replica));
+        let plan = crate::plan(&view("10.9.9.9", false), &crate::model::desired(1, 1)).unwrap();
+        assert!(plan.steps().iter().any(|step| matches!(step.action, crate::Action::Refollow { .. })));
+        assert_eq!(view("10.9.9.9", true).misled(replica), None, "it has its link, wherever that leads");
+        assert_eq!(view("db", false).misled(replica), None, "a name may be any address");
+        assert_eq!(view("10.9.9.9", false).misled(1 - replica), None, "a primary looks for nobody");
     }
 
     #[test]

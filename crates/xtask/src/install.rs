@@ -88,7 +88,7 @@ const IP: Component = Component {
 };
 
 /// Makes the certificates of tests with TLS.
-pub(crate) const OPENSSL: Component = Component {
+const OPENSSL: Component = Component {
     program: "openssl",
     package: "openssl",
     service: None,
@@ -109,10 +109,10 @@ const PYTHON_VENV: Component = Component {
 const ENGINES: [Component; 2] = [REDIS_SERVER, VALKEY_SERVER];
 
 /// What the tests need.
-pub(crate) const FOR_TESTS: [Component; 3] = [REDIS_SERVER, REDIS_CLI, IP];
+pub(crate) const FOR_TESTS: [Component; 4] = [REDIS_SERVER, REDIS_CLI, IP, OPENSSL];
 
 /// What the tests on Kubernetes need besides.
-pub(crate) const FOR_KUBE_TESTS: [Component; 2] = [OPENSSL, PYTHON_VENV];
+pub(crate) const FOR_KUBE_TESTS: [Component; 1] = [PYTHON_VENV];
 
 /// The component that provides an engine, when it is one that a package manager may have.
 pub(crate) fn engine(program: &str) -> Option<Component> {

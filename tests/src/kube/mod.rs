@@ -1,4 +1,5 @@
-//! What tests of the Kubernetes side share: a cluster of one node, objects for it, the scripts of a pod, the schemas of objects.
+//! What tests of the Kubernetes side share: a cluster of one node and a way to it, objects, the scripts of a pod, the
+//! schemas of objects.
 
 pub mod applied;
 mod cluster;

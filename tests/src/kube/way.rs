@@ -52,5 +52,5 @@ async fn carry(mut near: TcpStream, address: String, mut is_open: watch::Receive
         _ = copy_bidirectional(&mut near, &mut far) => return,
         _ = is_open.wait_for(|open| !*open) => {}
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

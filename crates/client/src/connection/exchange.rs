@@ -241,8 +241,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         error: io::Error,
         task: &mut TaskContext<'_>,
     ) -> Result<(), Interruption> {
-        while let Poll::Ready(Ok(1..)) = poll_read(&mut self.stream, &mut self.decoder, task) {
-            self.take_replies(exchange).map_err(Interruption::Protocol)?;
+        loop {
+            match poll_read(&mut self.stream, &mut self.decoder, task) {
+                Poll::Ready(Ok(1..)) => self.take_replies(exchange).map_err(Interruption::Protocol)?,
+                // With TLS the refusal is not among the replies.
+                Poll::Ready(Err(refusal)) if refusal.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Interruption::Io(refusal));
+                }
+                _ => break,
+            }
             if exchange.is_answered() {
                 break;
             }

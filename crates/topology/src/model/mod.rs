@@ -382,6 +382,11 @@ impl Model {
                 let slots = &self.servers[self.index_of(primary)].slots;
                 assert!(!slots.is_empty(), "{node} copies a primary without slots, and would be stuck there");
             }
+            Action::Refollow { node, primary } => {
+                let index = self.server(node);
+                assert_eq!(self.servers[index].primary, Some(primary.id), "{node} copies another");
+                self.servers[index].link_up = true;
+            }
             Action::AwaitAgreement => self.settle(false),
         }
     }

@@ -78,7 +78,8 @@ pub fn plan(view: &ClusterView, desired: &Desired) -> Result<Plan, Refusal> {
     let met = steps.introduce(introductions(view, steps.refs()), &prepared);
     // A replica of a primary that has no slots yet would be stuck there if the run ended in between.
     let attached = steps.attach_replicas(&layout, &seats, if met.is_empty() { &prepared } else { &met });
-    let last = [prepared, met, attached].concat();
+    let led = steps.lead_replicas(&met);
+    let last = [prepared, met, attached, led].concat();
     let agreed = if last.is_empty() && !unsettled { Vec::new() } else { vec![steps.await_agreement(&last)] };
     steps.set_settings(&agreed);
     Ok(steps.into_plan())

@@ -140,6 +140,21 @@ impl<'a> Steps<'a> {
         steps
     }
 
+    /// Replicas that look for their primary where it no longer is. A server that learns of the new address by gossip about
+    /// a failed node does not tell its own replication (`clusterProcessGossipSection`), and tries the old one for good.
+    pub(super) fn lead_replicas(&mut self, after: &[StepId]) -> Vec<StepId> {
+        let mut steps = Vec::new();
+        for node in &self.refs {
+            let Some(primary) = self.view.misled(node.index) else { continue };
+            let Some(primary) = self.refs.iter().find(|known| known.index == primary) else { continue };
+            let action = Action::Refollow { node: node.clone(), primary: primary.clone() };
+            let reason = "it knows where its primary is, and still tries to copy from where it was";
+            let precondition = "the node copies this primary already";
+            steps.push(self.plan.add(action, reason, precondition, 1, after));
+        }
+        steps
+    }
+
     pub(super) fn await_agreement(&mut self, after: &[StepId]) -> StepId {
         let reason = "the cluster is usable when every node says so";
         self.plan.add(Action::AwaitAgreement, reason, "", 0, after)

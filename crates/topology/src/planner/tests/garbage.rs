@@ -116,7 +116,7 @@ fn observations() -> impl Strategy<Value = Observation> {
                 max_memory: memory,
                 keys,
                 loading,
-                replication: ReplicationInfo { role: Role::Primary, link_up, offset },
+                replication: ReplicationInfo { role: Role::Primary, link_up, primary_host: None, offset },
             },
             settings,
             stray_keys: stray,

@@ -99,6 +99,9 @@ fn assert_well_formed(plan: &Plan) {
                 assert!(all_before(number, |action| matches!(action, Action::Meet { .. })));
                 assert!(all_before(number, |action| matches!(action, Action::AssignSlots { .. })));
             }
+            Action::Refollow { .. } => {
+                assert!(all_before(number, |action| matches!(action, Action::Meet { .. })));
+            }
             Action::AwaitAgreement => {
                 let changes =
                     |action: &Action| !matches!(action, Action::AwaitAgreement | Action::SetSetting { .. });

@@ -21,6 +21,7 @@ fn kinds(plan: &Plan) -> Vec<&'static str> {
             Action::AssignSlots { .. } => "slots",
             Action::Meet { .. } => "meet",
             Action::Replicate { .. } => "replicate",
+            Action::Refollow { .. } => "refollow",
             Action::AwaitAgreement => "wait",
         })
         .collect();
