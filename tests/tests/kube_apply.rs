@@ -39,6 +39,7 @@ async fn objects_are_applied_explained_and_pruned() {
     the_first_time_and_the_second(&applier).await;
     a_change_is_shown_and_sent_alone(&applier).await;
     fields_of_others(&kubernetes, &applier).await;
+    the_same_of_others(&kubernetes, &applier).await;
     what_can_be_set_only_once(&applier).await;
     not_allowed(&config).await;
     over_the_quota(&applier).await;
@@ -107,6 +108,20 @@ async fn fields_of_others(kubernetes: &Kubernetes, applier: &Applier) {
     let changes = applier.plan(&wanted, Force::TakeOver).await.unwrap();
     applier.apply(&changes, Force::TakeOver).await.unwrap();
     assert_eq!(applier.plan(&wanted, Force::No).await.unwrap()[0].what, What::Keep);
+}
+
+/// What kubectl has applied is ours too where it says the same, the lists that a server takes whole included.
+async fn the_same_of_others(kubernetes: &Kubernetes, applier: &Applier) {
+    let mut set = stateful_set("theirs", "a", &pod(IMAGE));
+    set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}, "spec": {
+        "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}}]);
+    let wanted = [namespace("theirs"), config_map("theirs", "1"), set];
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": &wanted});
+    serde_json::to_writer(file.as_file(), &list).unwrap();
+    succeed(&mut kubernetes.kubectl(["apply", "-f", file.path().to_str().unwrap()]));
+    let changes = applier.plan(&objects(wanted), Force::No).await.unwrap();
+    assert!(changes.iter().all(|change| change.what == What::Keep), "{changes:?}");
 }
 
 async fn what_can_be_set_only_once(applier: &Applier) {

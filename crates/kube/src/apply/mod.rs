@@ -37,6 +37,7 @@ mod patience;
 mod pods;
 mod prune;
 mod standing;
+mod whole;
 
 use std::fmt;
 use std::time::Duration;
@@ -183,6 +184,7 @@ impl Applier {
         }
         let asked = asked.into_iter().map(async |(place, kind, object, note)| {
             let was = self.get(&kind, &object, &place).await?;
+            let object = whole::as_it_stands(object, was.as_ref());
             let tried = self.send(&kind, &object, &place, force, true).await;
             Ok((was, tried, Change { place, what: What::Create, note, object, kind }))
         });
