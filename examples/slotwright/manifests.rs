@@ -88,11 +88,14 @@ mod with_kubernetes {
         let Some(exports) = manifests.exports() else { return };
         screen.note(&match (folder, exports.file.file_name()) {
             (Some(folder), Some(name)) => format!(
-                "{} is for the NFS server and no object: there it is {}, and `slotwright exports apply` writes it.",
+                "{} is no object: it is {} on the NFS server, where `slotwright exports apply` writes it.",
                 folder.join(name).display(),
                 exports.file.display()
             ),
-            _ => "The exports are for the NFS server and no objects: `slotwright exports render` prints them.".to_owned(),
+            _ => {
+                "The exports are for the NFS server and no objects: `slotwright exports render` prints them."
+                    .to_owned()
+            }
         });
     }
 
