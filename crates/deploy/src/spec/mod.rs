@@ -431,4 +431,27 @@ mod tests {
         let hint = "write it again: cargo run -p slotwright -- schema > examples/cluster-spec.schema.json";
         assert_eq!(published, ClusterSpec::json_schema(), "{hint}");
     }
+
+    #[test]
+    fn every_example_is_good_to_the_parser_and_to_the_schema() {
+        let validator = jsonschema::validator_for(&ClusterSpec::json_schema()).unwrap();
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(examples).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                ClusterSpec::load(&path).unwrap_or_else(|error| panic!("{error}"));
+                let text = std::fs::read_to_string(&path).unwrap();
+                assert!(
+                    text.starts_with("# yaml-language-server: $schema=cluster-spec.schema.json\n"),
+                    "{path:?}"
+                );
+                let json: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+                assert!(validator.is_valid(&json), "{path:?}");
+                names.push(path.file_stem().unwrap().to_owned());
+            }
+        }
+        names.sort();
+        assert_eq!(names, ["kubernetes", "local", "nfs", "tutorial"]);
+    }
 }
