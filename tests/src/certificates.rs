@@ -71,6 +71,20 @@ impl Authority {
         Issued { certificate: file("crt"), key: file("key") }
     }
 
+    /// Issues a certificate without any extension, which makes it one of X.509 version 1.
+    pub fn issue_version_1(&self, name: &str) -> Issued {
+        let issued = self.issue(name, &[]);
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out {name}.crt"
+        ));
+        issued
+    }
+
+    /// The CA's own certificate and key, as if it were a server.
+    pub fn itself(&self) -> Issued {
+        Issued { certificate: self.ca(), key: self.folder.join("ca.key") }
+    }
+
     fn openssl(&self, arguments: &str) {
         openssl(&self.folder, arguments);
     }

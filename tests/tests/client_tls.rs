@@ -143,6 +143,22 @@ async fn the_certificate_must_come_from_a_given_ca_and_be_for_the_name() {
     refused(&connector, &bare.endpoint(), "it names no host at all").await;
 }
 
+/// Certificates as scripts for tests make them, and as clients take them that look at less.
+#[tokio::test]
+async fn certificates_that_are_not_for_servers() {
+    let setting = Setting::new();
+    let authority = &setting.authority;
+    let old = authority.issue_version_1("old");
+    for (own, expected) in [(&old, "X.509 version 1"), (&authority.itself(), "is that of a CA")] {
+        let server = Options::standalone().tls(authority, own).start();
+        refused(&setting.with_identity(), &server.endpoint(), expected).await;
+    }
+    let chain = fs::read(&old.certificate).unwrap();
+    let key = fs::read_to_string(&old.key).unwrap().into();
+    let client = TlsOptions::from_pem(&fs::read(authority.ca()).unwrap(), Some((&chain, &key)));
+    assert_eq!(client.unwrap_err(), TlsError::Certificate(PemFault::Unreadable { number: 1 }));
+}
+
 #[tokio::test]
 async fn one_side_speaks_tls_and_the_other_does_not() {
     let setting = Setting::new();

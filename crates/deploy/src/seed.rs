@@ -10,6 +10,9 @@ use crate::{Effects, Error, Fleet};
 ///
 /// Members are named after their address; their host is the address, as nothing more is known of their fate.
 ///
+/// A node that is asked over TLS tells the others' TLS ports, provided that the cluster itself speaks TLS
+/// (`tls-cluster`); otherwise it knows only their ports without TLS.
+///
 /// # Errors
 /// When the seed does not answer, or is not a cluster node.
 pub async fn discover(

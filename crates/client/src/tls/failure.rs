@@ -71,6 +71,18 @@ fn certificate(error: &CertificateError) -> String {
             "the server's certificate is not one for servers; issue one with extendedKeyUsage serverAuth"
                 .into()
         }
+        // The verifier's own words, which the library passes on as they are.
+        CertificateError::Other(error) => match error.to_string().as_str() {
+            "UnsupportedCertVersion" => {
+                "the server's certificate is of X.509 version 1, which can name no host; issue one of version 3, with \
+                 its names as subjectAltName"
+                    .into()
+            }
+            "CaUsedAsEndEntity" => {
+                "the server's certificate is that of a CA; issue one for the server itself (CA:FALSE)".into()
+            }
+            error => format!("the server's certificate is not acceptable: {error}"),
+        },
         error => format!("the server's certificate is not acceptable: {error}"),
     }
 }

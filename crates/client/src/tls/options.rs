@@ -101,7 +101,7 @@ pub enum PemFault {
     #[error("a PEM section in it is cut off or garbled; give the text as it was issued")]
     Garbled,
     /// A certificate is well-formed PEM, but not X.509.
-    #[error("number {number} in it cannot be read; give X.509 certificates")]
+    #[error("number {number} in it cannot be read; give X.509 certificates, of version 3")]
     Unreadable {
         /// Which one, from 1.
         number: usize,

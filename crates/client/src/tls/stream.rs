@@ -14,6 +14,9 @@ use tokio_rustls::client;
 use super::{TlsOptions, failure};
 use crate::connector::BoxedStream;
 
+/// The most that one record holds (RFC 8446, 5.1).
+const RECORD: usize = 1 << 14;
+
 /// A stream after its handshake.
 pub(super) struct TlsStream {
     inner: client::TlsStream<BoxedStream>,
@@ -55,8 +58,12 @@ impl AsyncRead for TlsStream {
 }
 
 impl AsyncWrite for TlsStream {
+    /// Takes one record at a time. When several are written at once and the last fails, the error hides that the first
+    /// have left, and commands that were executed would pass for not sent. Of a record that has not left whole, the
+    /// server can read nothing.
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = ready!(Pin::new(&mut self.inner).poll_write(task, bytes));
+        let record = bytes.get(..RECORD).unwrap_or(bytes);
+        let outcome = ready!(Pin::new(&mut self.inner).poll_write(task, record));
         Poll::Ready(outcome.map_err(|error| self.explain(error)))
     }
 
