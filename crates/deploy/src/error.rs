@@ -62,7 +62,7 @@ pub enum Error {
 
     /// Something about Kubernetes cannot be done.
     #[cfg(feature = "kubernetes")]
-    #[error(transparent)]
+    #[error("{0}{how}", how = how_to_take_over(.0))]
     Kubernetes(#[from] slotwright_kube::apply::Error),
 
     /// A Secret that others write is not there, or lacks a key.
@@ -342,6 +342,15 @@ impl Error {
             | Self::Changed { .. }
             | Self::NotConverged { .. } => Class::Failed,
         }
+    }
+}
+
+/// Our word for what the library calls force.
+#[cfg(feature = "kubernetes")]
+fn how_to_take_over(error: &slotwright_kube::apply::Error) -> &'static str {
+    match error {
+        slotwright_kube::apply::Error::Conflict { .. } => " (--take-over)",
+        _ => "",
     }
 }
 

@@ -27,7 +27,7 @@ fn kubernetes() -> &'static Kubernetes {
 }
 
 /// Tests at the same time: each pod costs processor time for its probes.
-static TURNS: Turns = Turns::new(2);
+static TURNS: Turns = Turns::new(3);
 
 /// All pods are Running and Ready, and the cluster in them is whole.
 #[track_caller]
