@@ -160,7 +160,7 @@ impl Executor<'_> {
         }
     }
 
-    /// Polls until nothing is found that may still settle, or nodes have to be introduced again.
+    /// Polls until nothing is found that may still settle, or nodes have to be led to each other again.
     async fn await_agreement(&self) -> Result<(), Error> {
         let begun = Instant::now();
         let give_up = begun + self.options.agreement_patience;
@@ -177,11 +177,10 @@ impl Executor<'_> {
             if unsettled.is_empty() || !view.is_complete() {
                 return Ok(());
             }
-            // Introductions had time to work: who is a stranger by now is introduced by the next plan.
-            let is_meeting = |step: &Step| matches!(step.action, Action::Meet { .. });
-            let strangers =
-                || plan(&view, self.desired).is_ok_and(|plan| plan.steps().iter().any(is_meeting));
-            if begun.elapsed() > SECOND_LOOK && strangers() {
+            // Introductions had time to work: what they did not bring about is in the next plan.
+            let leads = |step: &Step| matches!(step.action, Action::Meet { .. } | Action::Refollow { .. });
+            let lost = || plan(&view, self.desired).is_ok_and(|plan| plan.steps().iter().any(leads));
+            if begun.elapsed() > SECOND_LOOK && lost() {
                 return Ok(());
             }
             if Instant::now() > give_up {

@@ -63,7 +63,7 @@ fn a_first_up_killed_at_any_point_is_finished_by_the_next() {
     println!("{} points in a first up, {} kinds", recorded.len(), kinds.len());
     let points = sample(recorded, 1);
     let count =
-        if std::env::var_os("SLOTWRIGHT_SOAK").is_some() { points.len() } else { 10.min(points.len()) };
+        if std::env::var_os("SLOTWRIGHT_SOAK").is_some() { points.len() } else { 8.min(points.len()) };
     try_all("kube_deploy", "a_first_up", &TRIALS, &points[..count], |_, point| {
         let deployed = fresh();
         let killed = die(&mut doomed(&deployed, "up"), point)?;

@@ -108,7 +108,11 @@ fn a_stateful_set_with_password_users_and_certificates() {
     secure("secure", "", &["DNS:*.test-nodes.secure.svc.cluster.local"]);
 }
 
+/// Both at once differ in the nodes' names only, so it is for the long version of the tests.
 #[test]
 fn deployments_with_password_users_and_certificates() {
+    if std::env::var_os("SLOTWRIGHT_SOAK").is_none() {
+        return;
+    }
     secure("secure-each", "style: deployment\n", &["DNS:*.secure-each.svc.cluster.local"]);
 }
