@@ -180,16 +180,21 @@ fn volumes_of_another_deployment_stay_shut() {
         output(&mut deployed.kubectl(&["get", "secret", "test-secret", "-o", template]))
     };
     let first = id(&deployed);
+    let give = |id: &str| {
+        let literal = format!("--from-literal=deployment-id={id}");
+        succeed(&mut deployed.kubectl(&["create", "secret", "generic", "test-secret", &literal]));
+    };
     deployed.walker().write_keys("kept", 20).unwrap();
+    // The id is not made anew under running pods, whose volumes carry the old one.
+    succeed(&mut deployed.kubectl(&["delete", "secret", "test-secret"]));
+    deployed.run(&["up"]).expect(3, &["test-secret", "1 claim", "deployment-id"]);
+    give(&first);
+    deployed.up();
     deployed.run(&["down", "--keep-data"]).shows(0, &["the data is kept"]);
     // Without the id nothing is begun; with another, no server is started.
     succeed(&mut deployed.kubectl(&["delete", "secret", "test-secret"]));
     deployed.run(&["up"]).expect(3, &["test-secret", "1 claim", "deployment-id"]);
     assert!(deployed.get("statefulsets").is_empty());
-    let give = |id: &str| {
-        let literal = format!("--from-literal=deployment-id={id}");
-        succeed(&mut deployed.kubectl(&["create", "secret", "generic", "test-secret", &literal]));
-    };
     give("00000000000000000000000000000001");
     deployed.run(&["up"]).expect(3, &["Pod foreign/test-0", "the volume at", &first]);
     let logs = deployed.get("pods");

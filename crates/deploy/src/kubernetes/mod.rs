@@ -322,11 +322,11 @@ impl KubernetesDeployment {
         })
     }
 
-    /// An id for a deployment that has none. Where volumes of an earlier one wait, it had one, and only that opens them.
+    /// An id for a deployment that has none. Where volumes of an earlier one wait, or pods run, it had one, and only that
+    /// opens the volumes. (Pods that never started wait for the Secret: others applied the rest.)
     async fn new_id(&self, inventory: &Inventory) -> Result<DeploymentId, Error> {
-        if inventory.is_bare()
-            && let Some(claims) = self.data().await?
-        {
+        let had_one = inventory.is_bare() || inventory.nodes.iter().any(inventory::Node::is_started);
+        if had_one && let Some(claims) = self.data().await? {
             let wanted = self.outline.wanted();
             return Err(Error::Refused(Refusal {
                 reasons: vec![RefusalReason {
