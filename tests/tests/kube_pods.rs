@@ -292,7 +292,9 @@ async fn one_that_is_never_ready(applier: &Applier) {
     unready["containers"][0]["readinessProbe"] = probe;
     set(applier, "unready", &unready).await;
     wait(applier, "unready", Stage::Started, LONG).await.unwrap();
-    let error = wait(applier, "unready", Stage::Ready, Duration::from_secs(5)).await.unwrap_err().to_string();
+    // Long enough for the kubelet's event, which comes late on a busy machine.
+    let patience = Duration::from_secs(20);
+    let error = wait(applier, "unready", Stage::Ready, patience).await.unwrap_err().to_string();
     println!("{error}");
     contains(&error, &["0 of 1 pods are ready", "Pod unready/a-0: Readiness probe failed: sees no cluster"]);
 }
