@@ -169,12 +169,7 @@ impl Deployment {
 
     /// A command that runs `program` with this deployment's password in its environment, and nobody to ask.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_remove(PASSWORD_VARIABLE).env_remove("RUST_LOG").stdin(Stdio::null());
-        if let Some(password) = &self.password {
-            command.env(PASSWORD_VARIABLE, password);
-        }
-        command
+        command_with(program, self.password.as_deref())
     }
 
     /// Runs the deployer: `words`, then the spec.
@@ -313,6 +308,16 @@ pub struct Snapshot {
     pub files: BTreeMap<PathBuf, String>,
     /// See [`Deployment::servers`].
     pub servers: BTreeMap<u32, PathBuf>,
+}
+
+/// A command that runs `program` with this password in its environment, and nobody to ask.
+pub(crate) fn command_with(program: &Path, password: Option<&str>) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove(PASSWORD_VARIABLE).env_remove("RUST_LOG").stdin(Stdio::null());
+    if let Some(password) = password {
+        command.env(PASSWORD_VARIABLE, password);
+    }
+    command
 }
 
 /// Runs a command to its end.

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use slotwright_deploy::Stamp;
 use slotwright_kube::{Access, Blueprint, Engine, IMAGE_PROGRAMS, SecretValue, Tls, Wanted, image_check};
 use slotwright_tests::{
+    certificates::Authority,
     kube::scripts::{ID, Pod, parses},
     server::folder,
     wait::until_blocking,
@@ -333,34 +334,20 @@ fn a_hand_over_that_cannot_be_ends_all_the_same() {
 
 #[test]
 fn with_tls_probes_and_hand_over_work_alike() {
-    let authority = folder();
-    let (ca, certificate, key) = certificates(authority.path());
+    let files = folder();
+    let authority = Authority::new(files.path().join("authority"));
+    let node = authority.issue("node", &["IP:127.0.0.1"]);
+    let read = |file: &Path| fs::read_to_string(file).unwrap().into();
     let mut wanted = wanted();
-    wanted.tls = Some(Tls::Content { ca: ca.into(), certificate: certificate.into(), key: key.into() });
+    wanted.tls = Some(Tls::Content {
+        ca: read(&authority.ca()),
+        certificate: read(&node.certificate),
+        key: read(&node.key),
+    });
     let [primary, replica] = shard(&wanted.check().unwrap(), "sh");
     replica.until("CLUSTER INFO", "cluster_state:ok");
     assert_eq!((primary.probes(), replica.probes()), ([true; 3], [true; 3]));
     primary.pre_stop(40);
     assert!(primary.said().contains("the slots are handed over"), "{}", primary.said());
     assert_eq!(replica.ask("GET key"), "value");
-}
-
-/// An authority, and a certificate of it for 127.0.0.1.
-fn certificates(folder: &Path) -> (String, String, String) {
-    let openssl = |arguments: &str| {
-        let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
-        let output = output.unwrap_or_else(|error| panic!("openssl cannot be started ({error}); install it"));
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    openssl(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -days 2 -subj /CN=authority",
-    );
-    openssl(
-        "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout tls.key -out tls.csr -subj /CN=node -addext subjectAltName=IP:127.0.0.1",
-    );
-    openssl(
-        "x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out tls.crt",
-    );
-    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
-    (read("ca.crt"), read("tls.crt"), read("tls.key"))
 }

@@ -5,7 +5,7 @@ use std::{
     fs,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use serde_json::Value;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::{IMAGE, Kubernetes, output, succeed};
 use crate::{
-    deployment::{PASSWORD_VARIABLE, Run, run, slotwright},
+    deployment::{PASSWORD_VARIABLE, Run, command_with, run, slotwright},
     outside::{self, Expected, Place, Walker},
     server::folder,
 };
@@ -96,12 +96,8 @@ impl<'a> Deployed<'a> {
 
     /// A command that runs `program` with the way to this cluster and the password in its environment.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.env_remove(PASSWORD_VARIABLE).env_remove("RUST_LOG").stdin(Stdio::null());
+        let mut command = command_with(program, self.password.as_deref());
         command.env("KUBECONFIG", self.kubernetes.kubeconfig());
-        if let Some(password) = &self.password {
-            command.env(PASSWORD_VARIABLE, password);
-        }
         command
     }
 

@@ -74,23 +74,31 @@ fn source<'de, D: Deserializer<'de>, T>(
     }
 }
 
+/// The schema of what [`source`] reads.
+fn source_schema(what: &str, file: &str) -> Schema {
+    json_schema!({
+        "description": what,
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+        "properties": {
+            "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
+            "file": { "type": "string", "description": file }
+        }
+    })
+}
+
 impl JsonSchema for PasswordSource {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "PasswordSource".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Where the password comes from; it never stands in the spec itself.",
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": false,
-            "properties": {
-                "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
-                "file": { "type": "string", "description": "A file whose first line is the password." }
-            }
-        })
+        source_schema(
+            "Where the password comes from; it never stands in the spec itself.",
+            "A file whose first line is the password.",
+        )
     }
 }
 
@@ -117,17 +125,10 @@ impl JsonSchema for TextSource {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Where the text comes from; it never stands in the spec itself.",
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "additionalProperties": false,
-            "properties": {
-                "env": { "type": "string", "description": "Name of an environment variable of the deployer." },
-                "file": { "type": "string", "description": "A file; the whole of it." }
-            }
-        })
+        source_schema(
+            "Where the text comes from; it never stands in the spec itself.",
+            "A file; the whole of it.",
+        )
     }
 }
 
