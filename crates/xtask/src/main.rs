@@ -1,13 +1,15 @@
 //! `cargo xtask`: set-up and chores of the workspace.
 //!
 //! Nothing here knows about clusters: what a product command does is the deployer's affair. This file owns the
-//! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test` and
-//! `soak`, [`aarch64`] and [`no_std`] the tests of the slot crate elsewhere, [`mod@nfs`] the NFS server and the tools
-//! for it, [`mod@kube`] a Kubernetes, [`tools`] programs that are unpacked and not installed, [`mod@bench`] the
-//! measurements, [`leftovers`] the look for processes that a run forgot.
+//! command line; [`install`] what the system must provide, [`deployer`] `up` and `down`, [`checks`] `test` and `soak`
+//! (with [`targets`], the tests that there are, and [`beside`], a command that runs beside others), [`aarch64`] and
+//! [`no_std`] the tests of the slot crate elsewhere, [`mod@nfs`] the NFS server and the tools for it, [`mod@kube`] a
+//! Kubernetes, [`tools`] programs that are unpacked and not installed, [`mod@bench`] the measurements, [`leftovers`] the
+//! look for processes that a run forgot.
 
 mod aarch64;
 mod bench;
+mod beside;
 mod checks;
 mod debian;
 mod deployer;
@@ -19,6 +21,7 @@ mod nfs;
 mod nfs_tools;
 mod no_std;
 mod run;
+mod targets;
 mod tools;
 mod unpacked;
 

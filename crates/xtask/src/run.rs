@@ -97,7 +97,7 @@ pub(crate) fn write_script(path: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// A command line for people: program name and arguments.
-fn line(command: &Command) -> String {
+pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let name = program.file_name().unwrap_or(program.as_os_str());
     let words: Vec<_> = std::iter::once(name).chain(command.get_args()).map(OsStr::to_string_lossy).collect();

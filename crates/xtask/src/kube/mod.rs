@@ -17,6 +17,7 @@ use crate::checks;
 use crate::failure::Failure;
 use crate::install::{self, FOR_KUBE_TESTS, FOR_TESTS};
 use crate::run;
+use crate::targets;
 
 use place::{CACHE_VARIABLE, Place};
 use programs::{Cache, Programs};
@@ -60,17 +61,13 @@ pub(crate) enum Kube {
     },
 }
 
-/// Tests that need what [`test()`] prepares; they are built with the feature `kube` only.
-const TESTS: [&str; 8] = [
-    "kube_apply",
-    "kube_deploy",
-    "kube_forward",
-    "kube_lease",
-    "kube_objects",
-    "kube_pods",
-    "kube_scripts",
-    "kube_up",
-];
+/// The tests that need what [`prepare_tests`] prepares have names that begin so; the feature `kube` builds them.
+const TESTS: &str = "kube_";
+
+/// The integration tests that need what [`prepare_tests`] prepares, and the others.
+pub(crate) fn split_tests(tests: Vec<String>) -> (Vec<String>, Vec<String>) {
+    tests.into_iter().partition(|test| test.starts_with(TESTS))
+}
 
 fn test(args: &[String]) -> Result<(), Failure> {
     install::ensure(&FOR_TESTS)?;
@@ -79,10 +76,8 @@ fn test(args: &[String]) -> Result<(), Failure> {
     checks::guarded(run::cargo().args(common).args(["client", "--package", "slotwright-kube"]).args(args))?;
     let mut cargo = run::cargo();
     cargo.args(common).args(["kube", "--package", "slotwright-tests"]);
-    for test in TESTS {
-        cargo.args(["--test", test]);
-    }
-    checks::guarded(cargo.args(args))
+    let (tests, _) = split_tests(targets::integration_tests()?);
+    checks::guarded(cargo.args(targets::chosen(&tests)).args(args))
 }
 
 /// Makes sure of all that the tests on Kubernetes need besides what every test needs.
