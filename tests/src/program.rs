@@ -1,6 +1,6 @@
-//! Programs that a test makes and then runs.
+//! Programs that a test makes and then runs, and cargo.
 //!
-//! They are written by a process of their own. Were they written by the test itself, a process that another thread starts
+//! The former are written by a process of their own. Were they written by the test itself, a process that another thread starts
 //! at that moment would inherit the open file for an instant, and the kernel refuses to run a file that somebody has open
 //! for writing (ETXTBSY).
 
@@ -9,6 +9,21 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
+
+/// Cargo, in the workspace.
+///
+/// It is not told of the package that the test is of: build scripts that look at it would build anew what is built.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    cargo
+}
 
 /// Writes a script that everyone can run.
 pub fn write_script(path: &Path, text: &str) {

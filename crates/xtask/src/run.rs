@@ -17,8 +17,18 @@ pub(crate) fn workspace() -> PathBuf {
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(workspace());
+    // What cargo tells us of this package, as it has built us. Build scripts that look at it would think that all has
+    // changed, and build anew what was built without us.
+    for (name, _) in std::env::vars_os() {
+        if OF_A_PACKAGE.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes())) {
+            command.env_remove(name);
+        }
+    }
     command
 }
+
+/// Starts of the names of variables that tell of a package.
+const OF_A_PACKAGE: [&str; 2] = ["CARGO_PKG_", "CARGO_MANIFEST_"];
 
 /// The compiler that cargo uses, in the workspace.
 pub(crate) fn rustc() -> Command {

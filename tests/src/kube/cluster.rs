@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::server::folder;
+use crate::{program::cargo, server::folder};
 
 /// The image with `redis-server`, `redis-cli` and a shell that every node has.
 pub const IMAGE: &str = "slotwright/redis:7.0.15";
@@ -50,9 +50,8 @@ impl Kubernetes {
 
     /// `cargo xtask kube`, on this cluster.
     pub fn xtask<T: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = T>) -> Command {
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = cargo();
         command
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
             .args(["xtask", "kube"])
             .args(arguments)
             .env("SLOTWRIGHT_KUBE_STATE", self.state())
