@@ -1,12 +1,13 @@
 //! The deployer on a genuine Kubernetes.
 //!
 //! One cluster for all tests of this program, in namespaces of their own: `life` what a deployment goes through, `secure`
-//! passwords and certificates, `volumes` what the data lies on, `refusals` what must end with a reason, `kill` a
-//! deployer killed at each of its effects.
+//! passwords and certificates, `volumes` what the data lies on, `refusals` what must end with a reason, `inside` a
+//! deployer that is a pod itself, `kill` one killed at each of its effects.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod inside;
 mod kill;
 mod life;
 mod refusals;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use slotwright_kube::{
     Storage,
-    apply::{DynamicObject, PodState, TypeMeta, Unwanted, Volumes},
+    apply::{self, DynamicObject, PodState, TypeMeta, Unwanted, Volumes},
 };
 
 use super::KubernetesDeployment;
@@ -22,8 +22,6 @@ pub(super) const KINDS: [(&str, &str); 9] = [
     ("v1", "ServiceAccount"),
     ("monitoring.coreos.com/v1", "ServiceMonitor"),
 ];
-
-const VOLUMES: [(&str, &str); 2] = [("v1", "PersistentVolumeClaim"), ("v1", "PersistentVolume")];
 
 /// Beyond the pods' own grace time.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -62,8 +60,24 @@ impl KubernetesDeployment {
 
     async fn is_gone(&self) -> Result<bool, Error> {
         Ok(self.of_kinds(&KINDS, Volumes::Keep).await?.is_empty()
-            && self.of_kinds(&VOLUMES, Volumes::Delete).await?.is_empty()
+            && self.volumes().await?.is_empty()
             && self.applier.pods(self.namespace(), &self.outline.selector()).await?.is_empty())
+    }
+
+    /// Claims, and the volumes that were made for them. Only on NFS are volumes ours: who may not look at any, since the
+    /// right to do so is not one of a namespace, has made none.
+    async fn volumes(&self) -> Result<Vec<Unwanted>, Error> {
+        let mut found = self.of_kinds(&[("v1", "PersistentVolumeClaim")], Volumes::Delete).await?;
+        match self.of_kinds(&[("v1", "PersistentVolume")], Volumes::Delete).await {
+            Ok(volumes) => found.extend(volumes),
+            Err(Error::Kubernetes(apply::Error::Forbidden { .. })) if !self.is_on_nfs() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(found)
+    }
+
+    fn is_on_nfs(&self) -> bool {
+        matches!(self.outline.wanted().storage, Storage::Nfs { .. })
     }
 
     async fn down_alone(&self, delete_data: bool, reporter: &dyn Reporter) -> Result<Down, Error> {
@@ -82,7 +96,7 @@ impl KubernetesDeployment {
         self.applier.await_gone(self.namespace(), &selector, patience, &mut progress).await?;
 
         if delete_data {
-            self.applier.delete(&self.of_kinds(&VOLUMES, Volumes::Delete).await?).await?;
+            self.applier.delete(&self.volumes().await?).await?;
         }
         // The Secret goes last, and only with the data: it has the id that opens the volumes.
         let own = &self.outline.wanted().names.secret;
@@ -93,9 +107,9 @@ impl KubernetesDeployment {
         if delete_data {
             self.applier.delete(&secret).await?;
         }
-        let kept = match (delete_data, &self.outline.wanted().storage) {
-            (true, Storage::Class { .. }) => String::new(),
-            (true, Storage::Nfs { .. }) => {
+        let kept = match (delete_data, self.is_on_nfs()) {
+            (true, false) => String::new(),
+            (true, true) => {
                 "the volumes are deleted, and the files on the NFS server are kept: remove them there"
                     .to_owned()
             }

@@ -455,20 +455,24 @@ impl KubernetesDeployment {
     }
 
     /// Directly, where the very node that the API server leads to answers at its address; else through the API server. A
-    /// password is not tried on an address that another may have: without TLS, that way is the API server's.
+    /// password is not tried on an address that another may have: without TLS, that way is the API server's. In a pod of
+    /// the cluster the addresses are the cluster's own, and only a network policy can stand in the way.
     async fn way(&self, inventory: &Inventory, login: &Login) -> Result<Way, Error> {
         match self.section.dial {
             Dial::Forward => return Ok(Way::Forward),
             Dial::Direct => return Ok(Way::Direct),
-            Dial::Auto if self.applier.in_cluster() => return Ok(Way::Direct),
             Dial::Auto => {}
         }
         let Some(node) = inventory.nodes.iter().find(|node| node.is_started()) else {
             return Ok(Way::Forward);
         };
         let endpoint = &node.member.endpoint;
-        if (login.credentials.is_some() && login.tls.is_none()) || !dial::answers(endpoint).await {
+        let is_plain = login.credentials.is_some() && login.tls.is_none();
+        if (is_plain && !self.applier.in_cluster()) || !dial::answers(endpoint).await {
             return Ok(Way::Forward);
+        }
+        if self.applier.in_cluster() {
+            return Ok(Way::Direct);
         }
         let mut ids = Vec::new();
         for way in [Way::Forward, Way::Direct] {
