@@ -239,7 +239,9 @@ async fn down(spec: &SpecFile, keep: bool, delete: bool, screen: &Screen) -> Res
     progress.finish();
     let down = result?;
     if screen.json {
-        screen.document(&json!({ "result": "done", "stopped": down.stopped, "deleted": delete }));
+        screen.document(
+            &json!({ "result": "done", "stopped": down.stopped, "deleted": delete, "data": down.kept }),
+        );
         return Ok(Exit::Done);
     }
     let servers = match down.stopped {

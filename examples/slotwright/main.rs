@@ -33,13 +33,22 @@ fn main() -> ExitCode {
     runtime.block_on(commands::run(cli, &screen)).into()
 }
 
-/// `-v` shows what this project does, `-vv` everything; `RUST_LOG` overrides both.
+/// What may hold passwords and keys in clear: the bytes of forwarded connections, the bodies of answers.
+const SECRET: [&str; 3] = ["tungstenite=error", "tokio_tungstenite=error", "kube_client=error"];
+
+/// `-v` shows what this project does, `-vv` everything but what is secret; `RUST_LOG` overrides both, with the same
+/// exception.
 fn start_log(verbose: u8) {
     let default = match verbose {
         0 => "error",
-        1 => "slotwright_deploy=debug,slotwright_client=debug,slotwright_nfs=debug",
+        1 => {
+            "slotwright_deploy=debug,slotwright_client=debug,slotwright_topology=debug,slotwright_nfs=debug,\
+             slotwright_kube=debug"
+        }
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let filter =
+        SECRET.iter().filter_map(|directive| directive.parse().ok()).fold(filter, EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

@@ -82,6 +82,10 @@ async fn take_at_once(applier: &Applier, name: &str) -> Lease {
     lease
 }
 
+async fn is_held(applier: &Applier, name: &str) -> bool {
+    Lease::is_held(applier, NAMESPACE, name).await.unwrap()
+}
+
 async fn holder(leases: &Api<Object>, name: &str) -> Option<String> {
     leases.get(name).await.unwrap().spec.unwrap().holder_identity
 }
@@ -174,7 +178,13 @@ async fn never_two(applier: &Applier) {
 }
 
 async fn let_go_without_being_given_back(applier: &Applier) {
-    drop(take_at_once(applier, "dropped").await);
+    assert!(!is_held(applier, "dropped").await);
+    let lease = take_at_once(applier, "dropped").await;
+    assert!(is_held(applier, "dropped").await);
+    drop(lease);
+    assert!(!is_held(applier, "dropped").await);
+    take_at_once(applier, "dropped").await.remove().await.unwrap();
+    assert!(!is_held(applier, "dropped").await);
     take_at_once(applier, "dropped").await.release().await.unwrap();
 }
 
@@ -193,8 +203,10 @@ async fn a_holder_that_was_killed(applier: &Applier, leases: &Api<Object>) {
     // It runs, so it may renew it: that is waited for.
     let early = timeout(DURATION, Lease::take(applier, NAMESPACE, "killed", &options())).await;
     assert!(early.is_err(), "{early:?}");
+    assert!(is_held(applier, "killed").await);
     child.kill().unwrap();
     // Whether or not somebody has waited for it.
+    assert!(!is_held(applier, "killed").await);
     let lease = take_at_once(applier, "killed").await;
     child.wait().unwrap();
     assert_eq!(leases.get("killed").await.unwrap().spec.unwrap().lease_transitions, Some(1));

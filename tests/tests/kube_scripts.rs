@@ -180,7 +180,7 @@ fn a_volume_of_another_node_is_refused() {
         (
             "SLOTWRIGHT_DEPLOYMENT_ID",
             "ffffffffffffffffffffffffffffffff",
-            "belongs to another node or deployment",
+            "put the id of the volume back into it",
         ),
         ("SLOTWRIGHT_DEPLOYMENT_ID", "", "missing"),
         ("SLOTWRIGHT_DEPLOYMENT_ID", "0123", "not 32"),

@@ -365,7 +365,9 @@ fn of_kubernetes(error: &slotwright_kube::apply::Error) -> Class {
             if foreign { Class::Refused } else { Class::Failed }
         }
         Kube::Immutable { .. } | Kube::Conflict { .. } => Class::Refused,
-        Kube::Changed { .. } | Kube::TimedOut { .. } | Kube::Unreachable { .. } => Class::Failed,
+        Kube::NotGone { .. } | Kube::Changed { .. } | Kube::TimedOut { .. } | Kube::Unreachable { .. } => {
+            Class::Failed
+        }
         _ => Class::Input,
     }
 }

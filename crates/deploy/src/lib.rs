@@ -2,7 +2,8 @@
 //!
 //! Data flows one way. A [`ClusterSpec`] is read from YAML; a host ([`local`]) provides its nodes and gives an
 //! inventory of [`Member`](slotwright_topology::Member)s; a [`Fleet`] asks them all; `slotwright-topology` makes a view
-//! and a plan; [`converge`] executes plans until nothing is left to do. [`LocalDeployment`] puts it together.
+//! and a plan; [`converge`] executes plans until nothing is left to do. A [`Deployment`] puts it together: of processes of
+//! this machine, or, with the feature `kubernetes`, of pods.
 //!
 //! Nodes that run elsewhere may keep their data on an NFS server: [`exports`] looks after that.
 //!

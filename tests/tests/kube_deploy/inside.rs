@@ -55,7 +55,7 @@ fn a_deployer_in_a_pod_needs_no_more_than_its_role() {
     succeed(&mut kubernetes().xtask(["image", IMAGE, &program]));
     let deployed = Deployed::with(kubernetes(), "inside", "", 1, 1, None);
     deployed.write_spec(&deployed.spec_text("").replace("create-namespace: true", "create-namespace: false"));
-    let role = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/deployer.yaml");
+    let role = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/deployer/account.yaml");
     let spec = format!("--from-file={}", deployed.spec().display());
     succeed(&mut deployed.kubectl(&["create", "namespace", "inside"]));
     succeed(&mut deployed.kubectl(&["apply", "-f", role]));

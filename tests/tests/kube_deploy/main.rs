@@ -17,6 +17,7 @@ mod volumes;
 use std::sync::OnceLock;
 
 use slotwright_tests::{
+    deployment::slotwright,
     kube::{Deployed, Kubernetes},
     trials::Turns,
 };
@@ -24,7 +25,11 @@ use slotwright_tests::{
 /// One cluster for all tests of this file; it ends with this process.
 fn kubernetes() -> &'static Kubernetes {
     static STARTED: OnceLock<Kubernetes> = OnceLock::new();
-    STARTED.get_or_init(Kubernetes::start)
+    STARTED.get_or_init(|| {
+        // It may take minutes to build, and no test counts on that.
+        slotwright();
+        Kubernetes::start()
+    })
 }
 
 /// Tests at the same time: each pod costs processor time for its probes.

@@ -206,3 +206,58 @@ fn volumes_of_another_deployment_stay_shut() {
     deployed.walker().read_keys("kept", 20).unwrap();
     down(&deployed);
 }
+
+#[test]
+fn what_was_kept_is_not_left_behind() {
+    let _turn = TURNS.take();
+    let mut deployed = Deployed::with(kubernetes(), "kept", "", 1, 1, None);
+    deployed.up();
+    deployed.walker().write_keys("key", 50).unwrap();
+    let spec = deployed.spec_text("");
+
+    // A Secret of another name is no reason to let go of the id.
+    deployed.write("names: { secret: another }");
+    deployed.run(&["up"]).expect(3, &["2 claims of namespace kept", "Secret another"]);
+    deployed.run(&["down", "--keep-data"]).shows(0, &["2 pods stopped", "the data is kept in 2 claims"]);
+    assert!(deployed.get("secrets").iter().any(|secret| secret["data"]["deployment-id"].is_string()));
+    assert!(deployed.get("leases,statefulsets,services").is_empty());
+
+    // Other names of claims, or fewer nodes, would begin anew beside what is there.
+    let elsewhere = [
+        spec.replace("kubernetes:\n", "kubernetes:\n  style: deployment\n"),
+        spec.replace("kubernetes:\n", "kubernetes:\n  names: { claim: store }\n"),
+        spec.replace("replicas-per-shard: 1", "replicas-per-shard: 0"),
+    ];
+    for text in elsewhere {
+        deployed.write_spec(&text);
+        for words in ["up", "plan"] {
+            deployed
+                .run(&[words])
+                .expect(3, &["PersistentVolumeClaim kept/data-test-1", "may hold slots and keys"]);
+        }
+        assert!(deployed.get("statefulsets,deployments").is_empty());
+    }
+    deployed.write_spec(&spec);
+    deployed.up();
+    is_whole(&deployed);
+    deployed.walker().read_keys("key", 50).unwrap();
+
+    // One more for each shard is no loss.
+    deployed.replicas = 2;
+    deployed.write("");
+    deployed.up();
+    is_whole(&deployed);
+    down(&deployed);
+}
+
+#[test]
+fn a_namespace_of_others_is_left_as_it_is() {
+    let _turn = TURNS.take();
+    let deployed = Deployed::with(kubernetes(), "theirs", "", 1, 0, None);
+    succeed(&mut deployed.kubectl(&["create", "namespace", "theirs"]));
+    deployed.run(&["up"]).expect(0, &["Namespace theirs is there already"]);
+    let labels =
+        output(&mut deployed.kubectl(&["get", "namespace", "theirs", "-o", "jsonpath={.metadata.labels}"]));
+    assert!(!labels.contains("slotwright") && !labels.contains("restricted"), "{labels}");
+    down(&deployed);
+}

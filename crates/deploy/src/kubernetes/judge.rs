@@ -12,8 +12,8 @@ const NO_ROLL: &str = "Running pods would have to be replaced one after the othe
 pub(super) fn judge(changes: &[Change], removals: &[Unwanted], running: bool) -> Result<(), Refusal> {
     let mut reasons = Vec::new();
     for change in changes {
-        if let (What::Change(differences), true) = (&change.what, running) {
-            reasons.extend(of_change(&change.place, change.kind(), differences));
+        if let What::Change(differences) = &change.what {
+            reasons.extend(of_change(&change.place, change.kind(), differences, running));
         }
     }
     for removal in removals.iter().filter(|removal| holds_nodes(removal.kind())) {
@@ -32,14 +32,46 @@ pub(super) fn holds_nodes(kind: &str) -> bool {
     matches!(kind, "StatefulSet" | "Deployment")
 }
 
-fn of_change(place: &str, kind: &str, differences: &[Difference]) -> Option<RefusalReason> {
+/// Claims of nodes that the spec does not have, as it is now: the nodes would begin anew, empty, beside what they held.
+pub(super) fn left_over(claims: &[Unwanted], names: &[String]) -> Result<(), Refusal> {
+    let others = claims.iter().filter(|claim| !names.iter().any(|name| name == claim.name()));
+    let reasons: Vec<RefusalReason> = others
+        .map(|claim| RefusalReason {
+            reason: format!("{} is of this deployment, and no node of the spec has it.", claim.place),
+            remedy:
+                "Its volume may hold slots and keys: set shards, replicas-per-shard, kubernetes.style and \
+                     kubernetes.names to what they were, or delete the claim if its data is not needed."
+                    .to_owned(),
+        })
+        .collect();
+    if reasons.is_empty() { Ok(()) } else { Err(Refusal { reasons }) }
+}
+
+/// A namespace that others have made is left as it is: its labels decide which pods may run in it.
+pub(super) fn leave_namespace_of_others(change: &mut Change) {
+    let What::Change(differences) = &change.what else { return };
+    // All labels are one difference where there were none.
+    let says_whose = |difference: &Difference| {
+        difference.field == ".metadata.labels" || difference.field.contains("app.kubernetes.io/managed-by")
+    };
+    if change.kind() == "Namespace" && differences.iter().any(says_whose) {
+        change.what = What::Keep;
+        change.note = Some(format!(
+            "{} is there already and left as it is: the pod security standard `restricted`, which the pods keep, is not \
+             enforced by us there; say create-namespace: false",
+            change.place
+        ));
+    }
+}
+
+fn of_change(place: &str, kind: &str, differences: &[Difference], running: bool) -> Option<RefusalReason> {
     let refused = |difference: &&Difference| match kind {
         "StatefulSet" | "Deployment" => {
-            difference.field.starts_with(".spec.template")
+            (running && difference.field.starts_with(".spec.template"))
                 || (difference.field == ".spec.replicas" && shrinks(difference))
         }
         // Read by a server when it starts.
-        "Secret" => difference.field.starts_with(".data") && difference.was.is_some(),
+        "Secret" => running && difference.field.starts_with(".data") && difference.was.is_some(),
         _ => false,
     };
     let fields: Vec<&Difference> = differences.iter().filter(refused).collect();
@@ -51,7 +83,8 @@ fn of_change(place: &str, kind: &str, differences: &[Difference]) -> Option<Refu
     let remedy = match first.field.as_str() {
         ".spec.replicas" => {
             "Nodes that go may hold slots and keys, and removing nodes is not possible yet: set shards and \
-             replicas-per-shard to what they were."
+             replicas-per-shard to what they were. If those nodes never were of the cluster: `slotwright down \
+             --keep-data`, delete their claims, and `up` again."
         }
         _ => NO_ROLL,
     };
@@ -78,10 +111,20 @@ mod tests {
     #[test]
     fn what_would_roll_pods_or_take_nodes_away_is_refused() {
         let image = difference(".spec.template.spec.containers[0].image", Some("\"a\""), Some("\"b\""));
-        let told = of_change("StatefulSet shop/a", "StatefulSet", &[image]).unwrap();
+        let of_change =
+            |place: &str, kind: &str, differences: &[Difference]| of_change(place, kind, differences, true);
+        let told = of_change("StatefulSet shop/a", "StatefulSet", std::slice::from_ref(&image)).unwrap();
         assert!(told.reason.contains("image") && told.remedy.contains("one after the other"));
         let fewer = difference(".spec.replicas", Some("6"), Some("4"));
-        assert!(of_change("s", "StatefulSet", &[fewer]).unwrap().remedy.contains("removing nodes"));
+        assert!(
+            of_change("s", "StatefulSet", std::slice::from_ref(&fewer))
+                .unwrap()
+                .remedy
+                .contains("removing nodes")
+        );
+        // A set without pods may have had some.
+        assert!(super::of_change("s", "StatefulSet", &[fewer], false).is_some());
+        assert_eq!(super::of_change("s", "StatefulSet", &[image], false), None);
         let more = difference(".spec.replicas", Some("6"), Some("9"));
         assert_eq!(of_change("s", "StatefulSet", &[more]), None);
         let budget = difference(".spec.maxUnavailable", Some("1"), Some("2"));

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use kube_apply::{Applier, Change, Force, Stage, Unwanted, Volumes, What};
 use slotwright_client::{
-    ConnectOptions, Connection, Connector, Credentials,
+    ConnectOptions, Connection, Connector, Credentials, TcpConnector,
     admin::{commands, decode},
     tls::{TlsConnector, TlsOptions},
 };
@@ -144,7 +144,7 @@ impl KubernetesDeployment {
     /// # Errors
     /// When the API server cannot be asked.
     pub async fn data(&self) -> Result<Option<String>, Error> {
-        let claims = self.of_kinds(&[("v1", "PersistentVolumeClaim")], Volumes::Delete).await?;
+        let claims = self.claims().await?;
         let namespace = self.namespace();
         Ok(match claims.len() {
             0 => None,
@@ -161,10 +161,12 @@ impl KubernetesDeployment {
     /// only running pods can tell.
     pub async fn up(&self, options: &UpOptions, reporter: &dyn Reporter) -> Result<Up, Error> {
         // First without the lease, as taking it makes an object; then under it, as the world may have moved.
-        let look = self.look(options).await?;
-        self.refuse_impossible(&look).await?;
-        let namespace = look.changes.iter().filter(|change| change.kind() == "Namespace").cloned();
-        self.applier.apply(&namespace.collect::<Vec<_>>(), force(options)).await?;
+        match self.namespace_for_lease(options).await {
+            Ok(namespace) => self.applier.apply(&namespace, force(options)).await?,
+            // What another deployer is in the midst of looks wrong in many ways. Whether it is, is told under the lease.
+            Err(_) if self.is_leased().await => {}
+            Err(error) => return Err(error),
+        }
         let lease = self.lease().await?;
         let result = tokio::select! {
             result = self.up_alone(options, reporter) => result,
@@ -174,6 +176,18 @@ impl KubernetesDeployment {
         let up = result?;
         released?;
         Ok(up)
+    }
+
+    /// The namespace, where it is to be made, of a deployment that nothing speaks against.
+    async fn namespace_for_lease(&self, options: &UpOptions) -> Result<Vec<Change>, Error> {
+        let look = self.look(options).await?;
+        self.refuse_impossible(&look).await?;
+        Ok(look.changes.into_iter().filter(|change| change.kind() == "Namespace").collect())
+    }
+
+    /// False as well where it cannot be known.
+    async fn is_leased(&self) -> bool {
+        Lease::is_held(&self.applier, self.namespace(), &self.lease_name()).await.unwrap_or(false)
     }
 
     async fn up_alone(&self, options: &UpOptions, reporter: &dyn Reporter) -> Result<Up, Error> {
@@ -293,10 +307,12 @@ impl KubernetesDeployment {
     }
 
     fn login(&self, secrets: &Secrets) -> Result<Login, Error> {
-        Ok(Login {
-            credentials: secrets.credentials(&self.outline, &self.contents),
-            tls: secrets.tls(&self.outline, &self.contents)?,
-        })
+        let tls = secrets.tls(&self.outline, &self.contents)?;
+        if let Some(options) = &tls {
+            // What is wrong with it is told before there are pods to connect to.
+            self.encrypted(TcpConnector, options)?;
+        }
+        Ok(Login { credentials: secrets.credentials(&self.outline, &self.contents), tls })
     }
 
     async fn look(&self, options: &UpOptions) -> Result<Look, Error> {
@@ -309,9 +325,11 @@ impl KubernetesDeployment {
         };
         let blueprint = blueprint(&self.spec, &self.contents, SecretValue::new(id.to_string()))?;
         let objects = dynamic(&objects::all(&blueprint))?;
-        let changes = self.applier.plan(&objects, force(options)).await?;
+        let mut changes = self.applier.plan(&objects, force(options)).await?;
+        changes.iter_mut().for_each(judge::leave_namespace_of_others);
         let removals: Vec<Unwanted> = self.removals(&objects).await?;
         judge::judge(&changes, &removals, !inventory.is_bare())?;
+        judge::left_over(&self.claims().await?, &self.claim_names())?;
         Ok(Look {
             login: self.login(&secrets)?,
             is_new: known.is_none(),
@@ -348,22 +366,59 @@ impl KubernetesDeployment {
         })
     }
 
+    /// The names of the claims that the spec's nodes have.
+    fn claim_names(&self) -> Vec<String> {
+        let (wanted, nodes) = (self.outline.wanted(), 0..self.outline.nodes().len());
+        let ordinals = nodes.filter_map(|ordinal| u32::try_from(ordinal).ok());
+        let name = |ordinal| match wanted.style {
+            Style::StatefulSet => wanted.names.set_claim(ordinal),
+            Style::Deployment => wanted.names.node_claim(ordinal),
+        };
+        ordinals.map(name).collect()
+    }
+
+    /// The Secret with the deployment's id.
+    fn id_secret(&self) -> &str {
+        match &self.outline.wanted().deployment_id {
+            SecretValue::Existing { secret, .. } => secret,
+            SecretValue::Content(_) => &self.outline.wanted().names.secret,
+        }
+    }
+
+    /// Whether it is a Secret with a deployment's id, which opens volumes: under whatever name, as the spec may have another
+    /// by now.
+    fn holds_id(&self, object: &Unwanted) -> bool {
+        object.kind() == "Secret"
+            && (object.name() == self.id_secret() || object.has_data(secrets::DEPLOYMENT_ID))
+    }
+
     /// Objects of ours that the spec no longer has; never what holds data.
     async fn removals(&self, objects: &[DynamicObject]) -> Result<Vec<Unwanted>, Error> {
-        let like = down::examples(&down::KINDS);
-        let labels = self.outline.own_selector();
-        let found = self.applier.unwanted(self.namespace(), &labels, &like, objects, Volumes::Keep).await?;
-        let own = |removal: &Unwanted| {
-            removal.kind() == "Secret" && removal.name() == self.outline.wanted().names.secret
-        };
-        Ok(found.into_iter().filter(|removal| !own(removal)).collect())
+        let mut found = self.unwanted(&down::KINDS, objects).await?;
+        found.extend(down::none_where_forbidden(self.unwanted(&down::MONITORS, objects).await)?);
+        Ok(found.into_iter().filter(|removal| !self.holds_id(removal)).collect())
+    }
+
+    /// Claims, of this spec and of earlier ones.
+    async fn claims(&self) -> Result<Vec<Unwanted>, Error> {
+        self.of_kinds(&[("v1", "PersistentVolumeClaim")]).await
     }
 
     /// Ours, of these kinds.
-    async fn of_kinds(&self, kinds: &[(&str, &str)], volumes: Volumes) -> Result<Vec<Unwanted>, Error> {
+    async fn of_kinds(&self, kinds: &[(&str, &str)]) -> Result<Vec<Unwanted>, Error> {
+        self.unwanted(kinds, &[]).await
+    }
+
+    /// Ours, of these kinds, but for those that are wanted.
+    async fn unwanted(
+        &self,
+        kinds: &[(&str, &str)],
+        wanted: &[DynamicObject],
+    ) -> Result<Vec<Unwanted>, Error> {
         let like = down::examples(kinds);
         let labels = self.outline.own_selector();
-        Ok(self.applier.unwanted(self.namespace(), &labels, &like, &[], volumes).await?)
+        // Kinds that hold data are named where they are meant.
+        Ok(self.applier.unwanted(self.namespace(), &labels, &like, wanted, Volumes::Delete).await?)
     }
 
     async fn inventory(&self, blueprint: &Blueprint) -> Result<Inventory, Error> {
@@ -442,21 +497,30 @@ impl KubernetesDeployment {
 
     fn connector(&self, inventory: &Inventory, login: &Login, way: Way) -> Result<Arc<dyn Connector>, Error> {
         let dialer = Dialer::new(&self.applier, self.namespace(), way, inventory);
-        let Some(options) = &login.tls else { return Ok(dialer) };
-        let encrypted = TlsConnector::new(dialer, options.clone());
-        Ok(match self.section.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
-            None => Arc::new(encrypted),
-            Some(name) => Arc::new(
-                encrypted
-                    .server_name(name)
-                    .map_err(|error| SpecError::new(format!("kubernetes.tls.server-name: {error}")))?,
-            ),
-        })
+        match &login.tls {
+            Some(options) => Ok(Arc::new(self.encrypted(dialer, options)?)),
+            None => Ok(dialer),
+        }
+    }
+
+    /// Connections of `connector` with TLS, as the spec has it.
+    fn encrypted<C: Connector>(
+        &self,
+        connector: C,
+        options: &TlsOptions,
+    ) -> Result<TlsConnector<C>, SpecError> {
+        let encrypted = TlsConnector::new(connector, options.clone());
+        match self.section.tls.as_ref().and_then(|tls| tls.server_name.as_deref()) {
+            None => Ok(encrypted),
+            Some(name) => encrypted
+                .server_name(name)
+                .map_err(|error| SpecError::new(format!("kubernetes.tls.server-name: {error}"))),
+        }
     }
 
     /// Directly, where the very node that the API server leads to answers at its address; else through the API server. A
     /// password is not tried on an address that another may have: without TLS, that way is the API server's. In a pod of
-    /// the cluster the addresses are the cluster's own, and only a network policy can stand in the way.
+    /// the cluster the addresses are the cluster's own, and need only answer: a network policy may stand in the way.
     async fn way(&self, inventory: &Inventory, login: &Login) -> Result<Way, Error> {
         match self.section.dial {
             Dial::Forward => return Ok(Way::Forward),
@@ -468,7 +532,7 @@ impl KubernetesDeployment {
         };
         let endpoint = &node.member.endpoint;
         let is_plain = login.credentials.is_some() && login.tls.is_none();
-        if (is_plain && !self.applier.in_cluster()) || !dial::answers(endpoint).await {
+        if is_plain || !dial::answers(endpoint).await {
             return Ok(Way::Forward);
         }
         if self.applier.in_cluster() {

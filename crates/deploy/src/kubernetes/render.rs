@@ -210,7 +210,8 @@ impl Manifests {
             list.text.insert_str(header.len(), &format!("{}\n{beside}", self.belonging()));
         }
         files.extend(exports);
-        files.sort_by_key(|file| file.name == KUSTOMIZATION);
+        // What is secret is there for the shortest time before the list that knows of it.
+        files.sort_by_key(|file| (file.name == KUSTOMIZATION, file.is_private));
         Ok(files)
     }
 

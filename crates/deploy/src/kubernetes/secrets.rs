@@ -11,7 +11,7 @@ use super::Contents;
 use crate::{DeploymentId, Error, SpecError};
 
 /// The key of the deployment's id in the Secret of its own.
-const DEPLOYMENT_ID: &str = "deployment-id";
+pub(super) const DEPLOYMENT_ID: &str = "deployment-id";
 
 type Secret = BTreeMap<String, SecretString>;
 
@@ -55,11 +55,16 @@ impl Secrets {
             SecretValue::Content(_) => (outline.wanted().names.secret.as_str(), DEPLOYMENT_ID),
         };
         let Some(text) = self.get(secret, key) else { return Ok(None) };
-        let id = text.expose_secret().trim().parse::<DeploymentId>();
-        id.map(Some).map_err(|why| {
-            let namespace = &self.namespace;
-            SpecError::new(format!("Secret {namespace}/{secret}, key {key}: {why}")).into()
-        })
+        let text = text.expose_secret();
+        // The pods take it as it is.
+        match text.parse::<DeploymentId>() {
+            Ok(id) if id.to_string() == text => Ok(Some(id)),
+            _ => {
+                let namespace = &self.namespace;
+                let why = "it is not 32 small hexadecimal digits and nothing else, not even an end of line";
+                Err(SpecError::new(format!("Secret {namespace}/{secret}, key {key}: {why}")).into())
+            }
+        }
     }
 
     /// How the deployer logs in.

@@ -68,7 +68,7 @@ pub enum Error {
     },
     /// A field is changed that can be set only when an object is made.
     #[error(
-        "{object}: what would be changed can be set only once: {why}; keep it as it is, or delete the object and apply again (the pods and claims of a StatefulSet stay with `kubectl delete --cascade=orphan`)"
+        "{object}: what would be changed can be set only once: {why}; keep it as it is, or delete the object and apply again"
     )]
     Immutable {
         /// The object.
@@ -174,7 +174,10 @@ impl Error {
             403 if why.contains("exceeded quota") || why.contains("failed quota") => {
                 Self::Quota { object, why }
             }
-            403 => Self::Forbidden { object, why },
+            // The words of the API server's authorizer; the others are of admission.
+            403 if why.contains(" cannot ") => Self::Forbidden { object, why },
+            403 if why.contains("being terminated") => Self::Changed { object, why },
+            403 => Self::Invalid { object, why },
             404 if why.starts_with("namespaces ") => Self::NoNamespace { object },
             409 if causes.iter().any(|cause| cause.reason == "FieldManagerConflict") => {
                 Self::Conflict { object, fields: fields(&causes) }

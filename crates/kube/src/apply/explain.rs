@@ -17,6 +17,8 @@ use super::{Applier, PARALLEL};
 const EVENTS: u32 = 500;
 /// How many lines of a log are read, and how many of them are shown where none is our own script's.
 const LOG_LINES: i64 = 24;
+/// How much of it at most: a line may be of any length.
+const LOG_BYTES: i64 = 64 * 1024;
 const SHOWN_LINES: usize = 3;
 /// How many characters are shown of what a container logged.
 const SHOWN: usize = 1200;
@@ -113,6 +115,7 @@ impl Applier {
             let options = LogParams {
                 container: Some(container.to_owned()),
                 tail_lines: Some(LOG_LINES),
+                limit_bytes: Some(LOG_BYTES),
                 previous,
                 ..LogParams::default()
             };
@@ -277,9 +280,11 @@ fn missing(events: &[Event], makers: Option<&BTreeSet<String>>) -> Option<Troubl
     Some(Trouble { place, what, remedy })
 }
 
-/// What a container said at last: from where our start script begins to say why it ends, or the last lines.
+/// What a container said at last: from where our start script begins to say why it ends, or the last lines. Not the line of
+/// the configuration that a server quotes as wrong (`>>> 'user app on >secret'`): that may hold a password.
 fn last_words(log: &str) -> Option<String> {
-    let lines: Vec<&str> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let is_shown = |line: &&str| !line.is_empty() && !line.starts_with(">>>");
+    let lines: Vec<&str> = log.lines().map(str::trim).filter(is_shown).collect();
     let ours = lines.iter().rposition(|line| line.starts_with(OUR_WORDS));
     let from = ours.unwrap_or(lines.len().saturating_sub(SHOWN_LINES));
     // One that spans lines is one sentence; others are told apart.

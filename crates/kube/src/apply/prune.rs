@@ -25,6 +25,11 @@ impl Unwanted {
         self.place.split(' ').next().unwrap_or_default()
     }
 
+    /// Whether it is a ConfigMap or Secret with this key.
+    pub fn has_data(&self, key: &str) -> bool {
+        self.object.data.get("data").and_then(|data| data.get(key)).is_some()
+    }
+
     /// The name, without its namespace.
     pub fn name(&self) -> &str {
         self.object.metadata.name.as_deref().unwrap_or_default()

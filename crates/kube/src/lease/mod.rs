@@ -26,7 +26,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, PostParams, Preconditions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -149,6 +149,18 @@ impl Lease {
         }
     }
 
+    /// Whether somebody holds it who may still be there. Only [`Self::take`] tells for certain, as it waits for a sign of life.
+    ///
+    /// # Errors
+    /// Those of the request.
+    pub async fn is_held(applier: &Applier, namespace: &str, name: &str) -> Result<bool, Error> {
+        let api: Api<Object> = Api::namespaced(applier.client.clone(), namespace);
+        let object = format!("Lease {namespace}/{name}");
+        let found = applier.ask(&format!("get {object}"), &object, api.get_opt(name)).await?;
+        let record = Record::of(found.as_ref().and_then(|found| found.spec.as_ref()), Duration::ZERO);
+        Ok(record.holder.is_some_and(|holder| Sign::of(&holder) != Sign::Gone))
+    }
+
     /// Comes when the lease can no longer be held to be ours: somebody removed or took it, or it could not be renewed for two
     /// thirds of its time. The last third is for what is under way.
     pub async fn lost(&self) {
@@ -160,7 +172,19 @@ impl Lease {
     ///
     /// # Errors
     /// Those of the requests. It runs out then.
-    pub async fn release(mut self) -> Result<(), Error> {
+    pub async fn release(self) -> Result<(), Error> {
+        self.end(false).await
+    }
+
+    /// Gives it back and leaves no object behind. One that somebody else holds by now is left alone.
+    ///
+    /// # Errors
+    /// Those of the requests. It runs out then.
+    pub async fn remove(self) -> Result<(), Error> {
+        self.end(true).await
+    }
+
+    async fn end(mut self, remove: bool) -> Result<(), Error> {
         self.renewing.abort();
         let _ = (&mut self.renewing).await;
         let (api, object) = (&self.api, format!("Lease {}", self.place));
@@ -174,10 +198,20 @@ impl Lease {
                 return Ok(());
             };
             spec.holder_identity = None;
-            let parameters = PostParams::default();
-            let released = api.replace(&self.name, &parameters, &found);
-            match self.applier.ask(&format!("release {object}"), &object, released).await {
-                Ok(_) => return Ok(()),
+            // Only while it is as we saw it.
+            let version = found.metadata.resource_version.clone();
+            let as_seen = Preconditions { uid: found.metadata.uid.clone(), resource_version: version };
+            let deleting = DeleteParams { preconditions: Some(as_seen), ..DeleteParams::default() };
+            let replacing = PostParams::default();
+            let ended = async {
+                match remove {
+                    true => api.delete(&self.name, &deleting).await.map(drop),
+                    false => api.replace(&self.name, &replacing, &found).await.map(drop),
+                }
+            };
+            let what = format!("{} {object}", if remove { "remove" } else { "release" });
+            match self.applier.ask(&what, &object, ended).await {
+                Ok(()) => return Ok(()),
                 Err(Error::Changed { .. }) if attempts < ATTEMPTS => attempts += 1,
                 Err(error) => return Err(error),
             }

@@ -50,8 +50,9 @@ pub fn stateful_set(blueprint: &Blueprint) -> StatefulSet {
     }
 }
 
-/// The Deployment of one node. `Recreate`: the old pod ends before the new one starts, or two servers would run on one
-/// folder.
+/// The Deployment of one node. `Recreate`: when the template changes, the old pod ends before the new one starts, or two
+/// servers would run on one folder. A pod that is deleted is replaced while it ends; the new server does not start as long
+/// as the old one holds the lock on nodes.conf.
 ///
 /// Unlike a StatefulSet's, a Deployment's pod is replaced as soon as its template changes: whoever applies a changed one does
 /// it node by node.

@@ -30,6 +30,13 @@ stamp="{
 }"
 if [ -e "$data/slotwright.json" ]; then
     found=$(cat "$data/slotwright.json") || refuse "cannot read $data/slotwright.json"
+    case $found in
+        "$stamp") ;;
+        *"\"name\": \"$SLOTWRIGHT_DEPLOYMENT\","*"\"node\": \"$SLOTWRIGHT_NODE\""*)
+            refuse "the volume at $data belongs to this node of another deployment of this name, so the server does not \
+start. It says: $found. The deployment id in the secret is $SLOTWRIGHT_DEPLOYMENT_ID: if the secret was made anew, put the \
+id of the volume back into it, and if the volume is another deployment's, bind the volume of this node" ;;
+    esac
     [ "$found" = "$stamp" ] || refuse "the volume at $data belongs to another node or deployment, so the server does \
 not start. It says: $found. This node is: $stamp. Bind the volume of this node, or an empty one"
 else
