@@ -44,7 +44,12 @@ else
         [ ! -e "$data/$file" ] || refuse "the volume at $data holds $file, but no stamp says whose it is, so the \
 server does not start. If it is this node's, write this into $data/slotwright.json: $stamp. If not, bind an empty volume"
     done
-    { printf '%s\n' "$stamp" >"$data/slotwright.json.new" && mv "$data/slotwright.json.new" "$data/slotwright.json"; } ||
+    # On the disk before it has its name, or a power cut leaves an empty stamp. An image without sync has to do without.
+    {
+        printf '%s\n' "$stamp" >"$data/slotwright.json.new" &&
+            { sync "$data/slotwright.json.new" 2>/dev/null || :; } &&
+            mv "$data/slotwright.json.new" "$data/slotwright.json"
+    } ||
         refuse "cannot write to the volume at $data; it must belong to the user and group the pod runs as"
 fi
 
