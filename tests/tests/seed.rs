@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use slotwright_client::Credentials;
 use slotwright_cluster::Role;
-use slotwright_deploy::{Class, ConvergeOptions, Effects, Fleet, Silent, converge, discover};
+use slotwright_deploy::{Class, ConvergeOptions, Effects, Error, Fleet, Silent, converge, discover};
 use slotwright_slots::{SlotSet, tag_for_slot};
 use slotwright_tests::{
     cluster::{Cluster, worse_than_info},
@@ -415,7 +415,7 @@ async fn nodes_that_never_met() {
     assert_eq!(refusal.reasons.len(), 2, "{refusal}");
 
     // With keys that one of them would lose, they are kept apart; without, they meet and share what nobody had.
-    let fleet = Fleet::new(members, Effects::default(), None, []);
+    let fleet = Fleet::new(members.clone(), Effects::default(), None, []);
     let mut connection = servers[1].connect().await;
     ask(&mut connection, "CONFIG SET cluster-require-full-coverage no").await.unwrap();
     let tag = tag_for_slot(slotwright_slots::Slot::new(100).unwrap());
@@ -425,6 +425,16 @@ async fn nodes_that_never_met() {
     println!("-- refused: {refusal}");
     assert!(refusal.to_string().contains(&servers[1].port().to_string()), "{refusal}");
     ask(&mut connection, "FLUSHALL").await.unwrap();
+
+    // Where the second is said to be somebody else may be, if it says itself that it is elsewhere: nobody is led there.
+    servers[1].ask("CONFIG SET cluster-announce-ip 127.0.0.2").await;
+    let announced = Fleet::new(members, Effects::default(), None, []).announced();
+    let error = converge(&announced, &desired, &Silent, &ConvergeOptions::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Changed { .. }), "{error}");
+    let known = ask(&mut connection, "CLUSTER INFO").await.unwrap();
+    assert!(known.as_str().unwrap().contains("cluster_known_nodes:1\r\n"), "{known:?}");
+    servers[1].ask("CONFIG SET cluster-announce-ip 127.0.0.1").await;
+
     let formed = converge(&fleet, &desired, &Silent, &ConvergeOptions::default()).await;
     let view = formed.unwrap_or_else(|error| panic!("{error}")).view;
     assert!(view.uncovered().is_empty() && view.contested().is_empty() && view.all_ok());

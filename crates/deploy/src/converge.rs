@@ -80,6 +80,7 @@ pub async fn converge(
         let before = micros(started.elapsed());
         let view = fleet.observe().await;
         phases.push(PhaseTime { phase: "observation", begin_us: before, end_us: micros(started.elapsed()) });
+        fleet.refuse_moved(&view)?;
         let plan = plan(&view, desired)?;
         if plan.is_empty() {
             verify(&view, desired)?;

@@ -8,7 +8,7 @@ use slotwright_client::{
     admin::{commands, decode},
     error::DecodeError,
 };
-use slotwright_cluster::{NodeAnswer, NodeId, StrayKeys};
+use slotwright_cluster::{Host, NodeAnswer, NodeId, StrayKeys};
 use slotwright_slots::{Slot, SlotRange, SlotSet};
 use slotwright_topology::{ClusterView, Member, NODE_TIMEOUT, Observation};
 use tokio::sync::Mutex;
@@ -37,6 +37,8 @@ pub struct Fleet {
     effects: Effects,
     options: ConnectOptions,
     settings: Vec<String>,
+    /// Members are where they announce that they are.
+    announced: bool,
 }
 
 impl Fleet {
@@ -57,6 +59,27 @@ impl Fleet {
             effects,
             options: ConnectOptions::default().credentials(credentials),
             settings: observed,
+            announced: false,
+        }
+    }
+
+    /// The same fleet, whose members' addresses are those that they announce. One that announces another has moved since,
+    /// and [`converge`](crate::converge) ends with [`Error::Changed`] before it leads others to where it was: somebody else
+    /// may be there by now.
+    #[must_use]
+    pub fn announced(self) -> Self {
+        Self { announced: true, ..self }
+    }
+
+    /// An error when a member is elsewhere by now.
+    pub(crate) fn refuse_moved(&self, view: &ClusterView) -> Result<(), Error> {
+        let moved = view.nodes().iter().find(|node| {
+            let own = node.myself().map(|myself| &myself.endpoint.host);
+            matches!((own, &node.member.endpoint.host), (Some(Host::Ip(own)), Host::Ip(known)) if own != known)
+        });
+        match moved.filter(|_| self.announced) {
+            Some(node) => Err(Error::Changed { node: node.member.name.clone() }),
+            None => Ok(()),
         }
     }
 

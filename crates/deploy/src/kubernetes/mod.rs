@@ -15,7 +15,7 @@ mod secrets;
 mod timing;
 mod wanted;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use kube_apply::{Applier, Change, Force, Stage, Unwanted, Volumes, What};
 use slotwright_client::{
@@ -30,6 +30,7 @@ use slotwright_kube::{
     objects::{self, Object},
 };
 use slotwright_topology::{ClusterView, Desired, Refusal, RefusalReason};
+use tokio::time::sleep;
 
 pub use self::render::{Disclosure, Manifests, Written};
 pub use self::wanted::{Contents, TlsContents, advice, blueprint};
@@ -46,6 +47,9 @@ use crate::{
 
 /// Formings that may be begun anew because pods were replaced meanwhile.
 const FORMINGS: usize = 3;
+
+/// How long a pod that has moved may be known by its old address.
+const MOVING: Duration = Duration::from_secs(2);
 
 /// An id where none is needed: to learn names, counts and settings from a blueprint.
 const NO_ID: &str = "00000000000000000000000000000000";
@@ -229,6 +233,8 @@ impl KubernetesDeployment {
             let same = self.inventory(&look.blueprint).await?.is_like(&inventory);
             match formed {
                 Ok(convergence) if same => break convergence,
+                // The node says so, and the API server does not know it yet.
+                Err(Error::Changed { .. }) if same && formings < FORMINGS => sleep(MOVING).await,
                 Err(error) if same || formings >= FORMINGS => return Err(error),
                 Ok(_) if formings >= FORMINGS => {
                     let reason = "pods are replaced again and again while the cluster is formed".to_owned();
@@ -492,7 +498,7 @@ impl KubernetesDeployment {
         let connector = self.connector(inventory, login, way)?;
         let settings = self.desired().settings.into_keys();
         let effects = self.effects.through(connector);
-        Ok(Fleet::new(inventory.members(), effects, login.credentials.clone(), settings))
+        Ok(Fleet::new(inventory.members(), effects, login.credentials.clone(), settings).announced())
     }
 
     fn connector(&self, inventory: &Inventory, login: &Login, way: Way) -> Result<Arc<dyn Connector>, Error> {
