@@ -1,8 +1,8 @@
 //! Programs that a test makes and then runs, and cargo.
 //!
-//! The former are written by a process of their own. Were they written by the test itself, a process that another thread starts
-//! at that moment would inherit the open file for an instant, and the kernel refuses to run a file that somebody has open
-//! for writing (ETXTBSY).
+//! The former are written by a process of their own. Were they written by the test itself, a process that another
+//! thread starts at that moment would inherit the open file for an instant, and the kernel refuses to run a file that
+//! somebody has open for writing (ETXTBSY).
 
 use std::{
     io::Write,
