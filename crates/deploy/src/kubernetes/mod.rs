@@ -400,8 +400,10 @@ impl KubernetesDeployment {
 
     /// Objects of ours that the spec no longer has; never what holds data.
     async fn removals(&self, objects: &[DynamicObject]) -> Result<Vec<Unwanted>, Error> {
-        let mut found = self.unwanted(&down::KINDS, objects).await?;
-        found.extend(down::none_where_forbidden(self.unwanted(&down::MONITORS, objects).await)?);
+        let mut found = self.unwanted(&down::KINDS, objects, Volumes::Keep).await?;
+        found.extend(down::none_where_forbidden(
+            self.unwanted(&down::MONITORS, objects, Volumes::Keep).await,
+        )?);
         Ok(found.into_iter().filter(|removal| !self.holds_id(removal)).collect())
     }
 
@@ -410,9 +412,9 @@ impl KubernetesDeployment {
         self.of_kinds(&[("v1", "PersistentVolumeClaim")]).await
     }
 
-    /// Ours, of these kinds.
+    /// Ours, of these kinds; those that hold data are named where they are meant.
     async fn of_kinds(&self, kinds: &[(&str, &str)]) -> Result<Vec<Unwanted>, Error> {
-        self.unwanted(kinds, &[]).await
+        self.unwanted(kinds, &[], Volumes::Delete).await
     }
 
     /// Ours, of these kinds, but for those that are wanted.
@@ -420,11 +422,11 @@ impl KubernetesDeployment {
         &self,
         kinds: &[(&str, &str)],
         wanted: &[DynamicObject],
+        volumes: Volumes,
     ) -> Result<Vec<Unwanted>, Error> {
         let like = down::examples(kinds);
         let labels = self.outline.own_selector();
-        // Kinds that hold data are named where they are meant.
-        Ok(self.applier.unwanted(self.namespace(), &labels, &like, wanted, Volumes::Delete).await?)
+        Ok(self.applier.unwanted(self.namespace(), &labels, &like, wanted, volumes).await?)
     }
 
     async fn inventory(&self, blueprint: &Blueprint) -> Result<Inventory, Error> {
